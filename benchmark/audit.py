@@ -18,7 +18,6 @@ from aloe.agents.transcript import chat_messages
 from aloe.benchmark.gold_pairs import AuditPair, pick_pairs
 from aloe.benchmark.passport import JudgedPair, issue
 from aloe.benchmark.people_pairs import PeopleGold, count_agreement
-from aloe.calls.budget import Budget
 from aloe.calls.event import appending, read_events
 from aloe.calls.log import CallLog
 from aloe.calls.prices import check_prices
@@ -109,8 +108,7 @@ async def run_audit(
     taken = f"{events} is in use by another aloe process"
     with acquire_lock(events, lambda _: taken), appending(events) as file:
         cut_torn_line(events)
-        budget = Budget.resumed(config.budget, read_events(events))
-        calls = CallLog(file, prices=config.prices, budget=budget, patient=True)
+        calls = CallLog.resumed(file, config, patient=True)
         calls.remember(read_events(events))
         with around(progress, calls) as on_change, trace_calls(config.telemetry, calls):
             return await audit(

@@ -22,9 +22,7 @@ from itertools import count
 from aloe.agents.candidate import CandidateAgent
 from aloe.agents.inducer import Inducer
 from aloe.agents.prompt_size import prompt_for
-from aloe.calls.budget import Budget
 from aloe.calls.event import appending
-from aloe.calls.history import History
 from aloe.calls.log import CallLog
 from aloe.config import Config
 from aloe.errors import CallError, ModelError
@@ -282,10 +280,8 @@ class ChatSession:
         there = chat.folder.finished()
         seeds = (derive_seed(chat.config.seed, chat.persona.id, number) for number in count())
         self._seed = next(each for each in seeds if Tree.id_for(chat.persona, each) not in there)
-        spent = History.of(chat.folder.events).spent
         events = self._stack.enter_context(appending(chat.folder.events))
-        budget = Budget(chat.config.budget, spent)
-        self.calls = CallLog(events, prices=chat.config.prices, budget=budget, patient=True)
+        self.calls = CallLog.resumed(events, chat.config, patient=True)
 
     def _draw_order(self) -> tuple[str, ...]:
         """Draw by no seed: who has chatted before, or takes a message back, must not know it."""

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from aloe.agents.registry import check_prompt_names
 from aloe.agents.writer import PersonaWriter, Writer
-from aloe.calls.budget import Budget
-from aloe.calls.event import appending, read_events
+from aloe.calls.event import appending
 from aloe.calls.log import CallLog
 from aloe.calls.prices import check_prices
 from aloe.config import Config
@@ -73,8 +72,7 @@ def open_growth(
     texts = {kind: [seed.text for seed in given] for kind, given in seeds.items()}
     pool_opened = open_pool(out, config.personas, embedder, seeds=texts, on_embedded=on_embedded)
     with pool_opened as pool, appending(PoolFiles(out).events) as events:
-        budget = Budget.resumed(config.budget, read_events(PoolFiles(out).events))
-        calls = CallLog(events, prices=config.prices, budget=budget)
+        calls = CallLog.resumed(events, config)
         context = PoolContext(
             pool=pool,
             writer=_writer(config, model, calls),

@@ -20,8 +20,7 @@ from aloe.agents.registry import (
 )
 from aloe.calls.batch_request import check_batches
 from aloe.calls.batches import open_batches
-from aloe.calls.budget import Budget
-from aloe.calls.event import appending, read_events
+from aloe.calls.event import appending
 from aloe.calls.expected import ExpectedCalls
 from aloe.calls.log import CallLog
 from aloe.calls.prices import check_prices
@@ -79,12 +78,8 @@ class RejudgeRun:
         with held, appending(folder.events) as events:
             folder.keep_passport(self.passport)
             self.progress.expected = expect_calls(config, self.trees, folder.finished())
-            yield CallLog(
-                events,
-                prices=config.prices,
-                budget=Budget.resumed(config.budget, read_events(folder.events)),
-                batches=open_batches(config.limits, folder.events),
-            )
+            batches = open_batches(config.limits, folder.events)
+            yield CallLog.resumed(events, config, batches=batches)
 
     async def judge(self, calls: CallLog, on_change: Callable[[], None]) -> None:
         """Judge the trees that the folder does not hold yet; see `aloe.graphs.rejudge.rejudge`.

@@ -20,18 +20,19 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from functools import partial
-from typing import Any, TextIO
+from pathlib import Path
+from typing import Any, Self, TextIO
 
 from aloe.calls.batch_request import takes_batches
 from aloe.calls.batches import Batches
 from aloe.calls.budget import Budget
-from aloe.calls.event import Event, write_event
+from aloe.calls.event import Event, read_events, write_event
 from aloe.calls.journal import Journal
 from aloe.calls.prices import cost_of
 from aloe.calls.refusals import Refusals
 from aloe.calls.sample import vary_seed
 from aloe.calls.totals import Totals
-from aloe.config import Price
+from aloe.config import Config, Price
 from aloe.errors import CallError, ContextError, TransientCallError
 from aloe.models.http_stream import Hear
 from aloe.models.limits import Limiter
@@ -81,6 +82,23 @@ class CallLog:
         self._patient = patient
         self._journal = Journal(replayed=replayed)
         self._spelled: dict[tuple[str | None, str, str], str] = {}
+
+    @classmethod
+    def resumed(
+        cls,
+        file: TextIO,
+        config: Config,
+        *,
+        patient: bool = False,
+        batches: Batches | None = None,
+    ) -> Self:
+        """Return the log of an events file, with what its calls leave of the budget.
+
+        Raises:
+            InputError: a line of the file is no event.
+        """
+        budget = Budget.resumed(config.budget, read_events(Path(file.name)))
+        return cls(file, prices=config.prices, budget=budget, patient=patient, batches=batches)
 
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Call `listener` with each finished event from now on as well."""

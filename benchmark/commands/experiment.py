@@ -128,8 +128,7 @@ def experiment_trees(
     """
     from aloe import config as settings
     from aloe.benchmark.experiment.trees import grow, open_assistants
-    from aloe.calls.budget import Budget
-    from aloe.calls.event import appending, read_events
+    from aloe.calls.event import appending
     from aloe.calls.log import CallLog
     from aloe.calls.prices import check_prices
     from aloe.graphs.batch import RunProgress
@@ -153,13 +152,9 @@ def experiment_trees(
     with make_runner() as loop:
         loop.run(check_reachable(asked))
         with folder.writing(resolved, models=weights), appending(folder.events) as events:
-            calls = CallLog(
-                events,
-                prices=resolved.prices,
-                on_event=lambda e: display.follow(e),
-                budget=Budget.resumed(resolved.budget, read_events(folder.events)),
-            )
+            calls = CallLog.resumed(events, resolved)
             display = RunDisplay(progress, calls, quiet=quiet, name="experiment-trees")
+            calls.listen(display.follow)
             work = grow(
                 resolved, people, folder, models, calls, progress, display.update, deployed=deployed
             )
