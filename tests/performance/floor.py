@@ -17,6 +17,7 @@ from aloe.agents.assistant import AssistantAgent
 from aloe.agents.disclosing import Act, schedule_fact
 from aloe.agents.inducer import Inducer, read_disclosures
 from aloe.agents.judge import Comparison, PreferenceJudge, margin_of
+from aloe.agents.player import UserByPersona
 from aloe.agents.prompt import FOLDER, shipped
 from aloe.agents.roles import RoleModel
 from aloe.agents.transcript import as_text
@@ -67,7 +68,7 @@ class Floor:
         self.calls = self.read = self.cached = self.wrote = 0
         self._config, self._session = config, session
         made = make_context(config, open_models(config), CallLog())
-        self._user = cast(UserAgent, made.user)
+        self._user = cast(UserAgent, cast(UserByPersona, made.user).model)
         self._inducer = cast(Inducer, made.inducer)
         self._assistants = cast(tuple[AssistantAgent, ...], made.assistants)
         self._judge = shipped("judge")

@@ -179,7 +179,8 @@ def test_the_reference_knows_no_dropout_and_the_policy_does(checkpoint, tmp_path
         progress = TrainingProgress(method=method)
         return plan, *_make_trainer(plan, data, RolloutAgents(), progress)
 
-    packed = trainer("dpo", packing=True)[1].train_dataset[0]["reference"].tolist()
+    packed_dpo = trainer("dpo", packing=True)[1]
+    packed = packed_dpo.score_answers(packed_dpo.train_dataset[0]).tolist()
     dpo, kto = trainer("dpo", packing=False), trainer("kto", packing=False)
     row = dpo[1].train_dataset[0]
     found = [row["ref_chosen_logps"], row["ref_rejected_logps"]]
