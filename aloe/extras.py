@@ -20,9 +20,9 @@ EXTRAS: Mapping[str, str] = {
 """Extras by what pip calls the package."""
 
 
-def needs(what: str, package: str) -> str:
-    """Return that `what` needs a package, and how to install it."""
-    return f"{what} needs {package}: pip install 'aloe-align[{EXTRAS[package]}]'"
+def needs(what: str, package: str, missing: str | None = None) -> str:
+    """Return that `what` needs a package, or one `missing` that comes with it; how to get it."""
+    return f"{what} needs {missing or package}: pip install 'aloe-align[{EXTRAS[package]}]'"
 
 
 def require(what: str, *packages: str) -> None:

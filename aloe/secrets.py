@@ -53,7 +53,7 @@ def one_line(error: BaseException) -> str:
 
     Its kind if it says nothing.
     """
-    return redact(" ".join(str(error).split()))[:200] or type(error).__name__
+    return " ".join(redact(str(error)).split())[:200] or type(error).__name__
 
 
 def hide(text: str, secret: str) -> str:

@@ -103,8 +103,8 @@ def _provider() -> Any:
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
-    except ModuleNotFoundError:
-        raise ConfigError(needs("telemetry.spans", "opentelemetry-sdk")) from None
+    except ModuleNotFoundError as error:
+        raise ConfigError(needs("telemetry.spans", "opentelemetry-sdk", error.name)) from None
     provider = TracerProvider(resource=Resource.create({"service.name": "aloe"}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return provider

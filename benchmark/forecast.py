@@ -20,6 +20,7 @@ from aloe.calls.batch_rounds import BatchOffer, is_batchable, offer_batches
 from aloe.calls.prices import cost_of, total_cost
 from aloe.config import Condition, Config, ModelConfig
 from aloe.intervals import LEAST_CLUSTERS
+from aloe.models.model_string import ModelString
 from aloe.models.providers import parse_model
 
 MESSAGE_TOKENS, REPLY_TOKENS = 30, 120
@@ -209,7 +210,7 @@ def _cost(
                 model,
                 read=needs[agent, model, "input"],
                 wrote=needs[agent, model, "output"],
-                batched=batch and is_batchable(ModelConfig(model=model)),
+                batched=batch and is_batchable(ModelString.parse(model)),
             )
             for agent, model, kind in needs
             if kind == "calls"

@@ -21,7 +21,7 @@ from aloe.calls.event import Event, read_events
 from aloe.calls.log import CallLog
 from aloe.config import Config, ModelConfig
 from aloe.files.appending import cut_torn_line
-from aloe.files.writing import replace_text
+from aloe.files.writing import model_lines, replace_text
 from aloe.graphs.batch import RunProgress, finish_trees
 from aloe.graphs.concurrency import width_of, work_through
 from aloe.graphs.dialogue import DialogueContext, hold
@@ -130,7 +130,7 @@ async def run_condition(
             reason = _reason(progress.last_role.get(id_))
             rows[id_] = missing_dialogue(each, by_name, condition, reason)
     ordered = [row for id_ in wanted for row in rows[id_]]
-    replace_text(path, "".join(row.model_dump_json() + "\n" for row in ordered))
+    replace_text(path, model_lines(ordered))
     return ordered
 
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from aloe.benchmark.user_card import DRAWS, FIGURES, Sides, pair_sides
+from aloe.benchmark.user_card import DRAWS, FIGURES, SEED, Sides, pair_sides
 from aloe.errors import ConfigError
 from aloe.extras import needs
 from aloe.intervals import LEAST_CLUSTERS
@@ -34,8 +34,6 @@ from aloe.schema import Record, Tree
 Array = npt.NDArray[np.float64]
 
 FOLDS = 5
-SEED = 0
-"""Equal trees give equal folds and intervals."""
 STRENGTH = 0.01
 """Inverse of the penalty: 400 columns, often fewer messages."""
 

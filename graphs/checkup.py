@@ -56,7 +56,7 @@ def _check_installation() -> Iterator[Check]:
         try:
             found = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
-            found = f"not installed; only {needs('training', package)}"
+            found = f"not installed; {needs('training, or hf:,', package)}"
         yield Check(package, True, found)
 
 

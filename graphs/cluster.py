@@ -18,6 +18,7 @@ from aloe.errors import AloeError, ConfigError
 from aloe.extras import needs
 from aloe.graphs.worker import Failed, Job, Report, Request, Worker, WorkerSetup
 from aloe.graphs.worker_pool import WorkerLostError
+from aloe.secrets import one_line
 
 WAIT = 0.1
 """Longest that a report stays at its worker, in seconds."""
@@ -82,7 +83,7 @@ class ActorConnection:
             try:
                 self._received.extend(await self._actor.take.remote())
             except RayError as error:
-                raise WorkerLostError(str(error).partition("\n")[0]) from None
+                raise WorkerLostError(one_line(error)) from None
         return self._received.popleft()
 
     async def close(self) -> None:
@@ -129,9 +130,8 @@ class RayCluster:
                 **({} if address else own),
             )
         except (ConnectionError, ValueError, RuntimeError) as error:
-            reason = str(error).partition("\n")[0]
             where = f"at {address}" if address else "on this machine"
-            raise ConfigError(f"there is no Ray {where}: {reason}") from None
+            raise ConfigError(f"there is no Ray {where}: {one_line(error)}") from None
         return self
 
     def __exit__(self, *_: object) -> None:

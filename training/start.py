@@ -8,7 +8,6 @@ step, or turn its result into a different model where it is served, is checked h
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from aloe.config import TrainingConfig
@@ -16,6 +15,7 @@ from aloe.errors import ConfigError, suggest
 from aloe.files.json_objects import load_json
 from aloe.models.checkpoint import Checkpoint, embedding_rows, load_checkpoint, quiet_peft, reading
 from aloe.models.weights import ADAPTER, adapter_base, model_path, plain_name
+from aloe.secrets import one_line
 from aloe.training.gguf import check_writable, is_gguf
 from aloe.training.model_folder import ModelFolder
 from aloe.training.preflight import ANSWERS
@@ -219,7 +219,7 @@ def add_lora(model: Any, base: str, settings: TrainingConfig, *, scoring: bool) 
     except (ValueError, TypeError, NotImplementedError) as error:
         raise ConfigError(
             f"'{wanted}' of this model cannot have an adapter "
-            f"({shorten(str(error), 200, placeholder='...')}); name other layers as "
+            f"({one_line(error)}); name other layers as "
             "training.target_modules, or train with --full"
         ) from None
     adapted.peft_config["default"].base_model_name_or_path = _plain(base)

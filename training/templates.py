@@ -33,6 +33,7 @@ from typing import Any
 from aloe.errors import ConfigError
 from aloe.models.control_tokens import BREAK, ChatEncoder, break_tokens
 from aloe.models.thoughts import Spoken, open_thoughts, split_thoughts, thoughts_before
+from aloe.secrets import one_line
 from aloe.training.export import ChatMessage
 from aloe.training.packing import EncodedReply, common_prefix
 
@@ -176,7 +177,9 @@ class ChatTokens:
         try:
             return self._encoder.render(stripped, open_turn=open_turn)
         except Exception as error:  # whatever a template raises
-            raise ConfigError(f"the chat template refuses this conversation: {error}") from None
+            raise ConfigError(
+                f"the chat template refuses this conversation: {one_line(error)}"
+            ) from None
 
     def _continued(self, before: str, written: str, whole: list[int]) -> list[int]:
         """Return the prompt's own tokens and those of a reply that goes on from there."""

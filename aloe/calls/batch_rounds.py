@@ -11,15 +11,17 @@ from typing import Literal
 
 from aloe.config import Config, ModelConfig
 from aloe.judge_names import is_judge
+from aloe.models.model_string import ModelString
 from aloe.models.providers import parse_model
 
 BatchOffer = Literal["used", "offered", "none"]
 """`offered`: calls are made one by one, and some are at OpenAI itself, which has batches."""
 
 
-def is_batchable(model: ModelConfig) -> bool:
+def is_batchable(model: ModelConfig | ModelString) -> bool:
     """Whether the calls of a model go in batches where settings want that."""
-    return parse_model(model).provider == "openai"
+    parsed = model if isinstance(model, ModelString) else parse_model(model)
+    return parsed.provider == "openai"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,6 +33,7 @@ from aloe.models.dequantised import complete, left_out
 from aloe.models.gguf_reader import shared_reader
 from aloe.models.local import GENERATION, weights_path
 from aloe.models.weights import ADAPTER, WEIGHTS, adapter_base, model_path, plain_name
+from aloe.secrets import redact
 
 Source = tuple[str, dict[str, str]]
 """Folder or hub name, and what else `from_pretrained` needs to find the file in it."""
@@ -332,7 +333,7 @@ def _first_line(error: Exception) -> str:
         return "its pickle is damaged, or holds code instead of weights; use safetensors"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     first, *rest = lines or [type(error).__name__]
-    return (f"{first} {rest[0]}" if rest and first.endswith(":") else first)[:200]
+    return redact(f"{first} {rest[0]}" if rest and first.endswith(":") else first)[:200]
 
 
 @contextmanager

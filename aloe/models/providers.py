@@ -215,8 +215,8 @@ def _local(config: ModelConfig, name: str, _url: str | None, local: LocalConfig)
 def _huggingface(config: ModelConfig, name: str, _url: str | None, _: LocalConfig) -> Opened:
     try:
         from aloe.models.huggingface import HuggingFaceChat
-    except ModuleNotFoundError:
-        raise ConfigError(needs(config.model, "transformers")) from None
+    except ModuleNotFoundError as error:
+        raise ConfigError(needs(config.model, "transformers", error.name)) from None
     if config.reasoning != "auto":
         raise ConfigError(f"{config.model}: reasoning is only for models on a server; leave it out")
     given = {**sampling_of(config), **config.options}

@@ -97,6 +97,7 @@ def _judge_all(prepared: "RejudgeRun", *, quiet: bool) -> "_JudgingDisplay":
     from aloe.loop import make_runner
 
     folder = prepared.folder.path
+    # One loop for both: a client's connections belong to the loop that opened them.
     with make_runner() as loop:
         loop.run(prepared.check_servers())
         with prepared.writing() as calls:

@@ -42,7 +42,7 @@ WRITTEN = (
     "docs/results/index.md how to read the results."
 )
 
-NO_PICTURE = f"({needs('a picture', 'matplotlib')})"
+NO_PICTURE = f"({needs('A picture', 'matplotlib')}.)"
 
 
 @dataclass(frozen=True, kw_only=True)

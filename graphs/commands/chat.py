@@ -143,7 +143,7 @@ def _has_screen() -> bool:
     if not (sys.stdin.isatty() and stdout().is_terminal):
         return False
     if find_spec("textual") is None:
-        say(f"plain lines: {needs('a screen', 'textual')}")
+        say(f"plain lines; {needs('a screen', 'textual')}")
         return False
     return True
 
@@ -152,8 +152,8 @@ def _on_screen(session: "ChatSession", svg: Path | None, *, typed: bool) -> int:
     """Talk on a screen, or play the lines of a pipe on one that nobody sees."""
     try:
         from aloe.graphs.chat_app import ChatApp
-    except ModuleNotFoundError:
-        reason = needs("the screen of a chat", "textual")
+    except ModuleNotFoundError as error:
+        reason = needs("the screen of a chat", "textual", error.name)
         raise ConfigError(f"{reason}, or --plain") from None
     code = ChatApp(session, svg).talk(None if typed else sys.stdin.read().splitlines())
     if session.unanswered and not typed:

@@ -146,7 +146,7 @@ def _browse(trace: TracedRun) -> None:
         raise ConfigError("--tui needs a terminal; leave it out to write to a file or a pipe")
     try:
         from aloe.views.browser import Browser
-    except ModuleNotFoundError:
-        raise ConfigError(needs("--tui", "textual")) from None
+    except ModuleNotFoundError as error:
+        raise ConfigError(needs("--tui", "textual", error.name)) from None
     trace.choose()
     Browser(lambda: replace(trace).choose(), trace.events).run()

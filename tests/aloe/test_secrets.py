@@ -162,3 +162,8 @@ def test_keys_in_what_a_library_says_reach_no_error(place: Callable[[Exception],
     with pytest.raises(AloeError, match=r"refused\W+\*\*\*\W+at http://\*\*\*@h") as error:
         place(RuntimeError("refused\n'sk-proj-abcdef'\nat http://user:pw@h"))
     assert "\n" not in str(error.value)
+
+
+def test_a_key_of_several_lines_is_hidden_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_PRIVATE_KEY", "-----BEGIN\nAbCdEf\n-----END")
+    assert one_line(ValueError("bad -----BEGIN\nAbCdEf\n-----END.")) == "bad ***."

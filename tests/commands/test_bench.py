@@ -384,6 +384,7 @@ def test_a_killed_run_goes_on_where_it_was(
     ("arguments", "words"),
     [
         (["--control", "cieling"], ["did you mean 'ceiling'"]),
+        (["--control", "candidat"], ["there are "]),
         (["--control", "floor"], ["floor=MODEL"]),
         (["--control", "ceiling=x"], ["no other takes one"]),
         (["--judge", "openai:a", "--judge", "openai:a"], ["named twice"]),
