@@ -14,7 +14,5 @@ def check_wishes(wishes: Wishes, reply: str) -> dict[str, bool]:
 
 def measure_satisfaction(wishes: Wishes, reply: str) -> float:
     """Return the share of wishes that `reply` keeps, in [0, 1]; an empty reply keeps none."""
-    if not reply.strip():
-        return 0.0
     kept = check_wishes(wishes, reply)
-    return sum(kept.values()) / len(kept) if kept else 1.0
+    return sum(kept.values()) / len(kept) if kept else float(bool(reply.strip()))
