@@ -26,7 +26,6 @@ from aloe.files.writing import replace_chunks, replace_text
 from aloe.memory.growing_trees import GrowingTrees
 from aloe.memory.run_inputs import RunInputs
 from aloe.schema import SCHEMA_VERSION, Persona, Tree
-from aloe.verdict import is_human
 
 _NO_TREE = f"not a tree of schema version {SCHEMA_VERSION}"
 
@@ -162,21 +161,11 @@ class RunFolder(RunInputs):
 
         Raises:
             ConfigError: its settings cannot be read.
-            InputError: its prompts, or its first tree, are broken.
+            InputError: what is written about its prompts is broken.
         """
-        if not self.config.exists() or not self.prompts.exists() or not self._simulated():
-            return None
+        if not self.config.exists() or self.read_prompts().keys() <= {"inducer"}:
+            return None  # a chat has no prompt but the inducer's
         return settings.read_stored(self.config).simulation.trees
-
-    def _simulated(self) -> bool:
-        """Whether a simulation made the trees; chats and imports have no plan, rejudged or not.
-
-        Before there is a tree, a chat has no prompt but the inducer's.
-        """
-        for _, _, tree in self._lines():
-            models = tree.get("models") or {}
-            return "user" in models and not is_human(str(models["user"]))
-        return self.read_prompts().keys() != {"inducer"}
 
     def finished(self) -> set[str]:
         """Return the ids of the trees in the folder; a torn last line is passed over.

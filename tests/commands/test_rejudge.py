@@ -14,7 +14,8 @@ from aloe.agents.prompt import chosen
 from aloe.config import Config, load, save
 from aloe.graphs.rejudge_run import resolve_settings
 from aloe.labels import Label, append_labels, pair_id, read_labels
-from aloe.memory.run_folder import read_trees
+from aloe.memory.run_folder import RunFolder, read_trees
+from aloe.memory.run_page import render_run
 from aloe.schema import ReturnLabel, Tree, Verdict
 
 CONTRARY = """
@@ -321,6 +322,19 @@ def test_a_bare_file_of_trees_can_be_judged(aloe: RunAloe, run: Path, tmp_path: 
     ran = aloe("rejudge", bare, "--judge", SCRIPTED, "--out", new, "--json")
     assert ran.code == 0, ran.err
     assert (new / "trees.jsonl").read_bytes() == bare.read_bytes()
+
+
+def test_a_half_done_rejudge_of_a_chat_lacks_trees(
+    aloe: RunAloe, run: Path, tmp_path: Path
+) -> None:
+    chats = [tree.model_copy(update={"models": {"user": "human"}}) for tree in read_trees(run)]
+    source, new = tmp_path / "chats.jsonl", tmp_path / "new"
+    source.write_text("".join(tree.model_dump_json() + "\n" for tree in chats))
+    assert aloe("rejudge", source, "--judge", SCRIPTED, "--out", new, "--json").code == 0
+    first = (new / "trees.jsonl").read_text().splitlines(keepends=True)[0]
+    (new / "trees.jsonl").write_text(first)
+    assert RunFolder(new).planned() == 4
+    assert render_run(new, shown=1).unfinished == 3
 
 
 def test_a_file_of_trees_in_a_run_folder_is_judged_with_the_settings_of_the_run(
