@@ -206,7 +206,10 @@ class ModelFolder:
         return f"{self.path} is in use by another aloe process"
 
     def abandon(self) -> None:
-        """Remove what a training left that took no step; one that took some is left alone."""
+        """Remove what a training left that took no step; one that took some is left alone.
+
+        The folder itself stays; who made it removes it.
+        """
         if self.newest_checkpoint():
             return
         self.file.unlink(missing_ok=True)
@@ -214,7 +217,7 @@ class ModelFolder:
         for spent in self.checkpoints.glob("calls-*.jsonl"):
             spent.unlink(missing_ok=True)
         self.reference.unlink(missing_ok=True)
-        _remove_empty([self.checkpoints, self.path])
+        _remove_empty([self.checkpoints])
 
     def finish(self, record: Record, results: Record) -> Record:
         """Write the results; from now on the model counts as finished."""

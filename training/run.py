@@ -184,7 +184,11 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _started(trainer: Any, folder: ModelFolder) -> Iterator[None]:
-    """Say in one line why a training takes no first step, and leave nothing of it behind."""
+    """Say in one line why a training takes no first step, and leave nothing of it behind.
+
+    Scores of DPO's reference that an earlier part of it kept stay, and with them what it is.
+    """
+    kept = folder.reference.exists()
     try:
         yield
         if not trainer.state.global_step:
@@ -192,7 +196,7 @@ def _started(trainer: Any, folder: ModelFolder) -> Iterator[None]:
     except Exception as error:
         if trainer.state.global_step:
             raise
-        if is_main_process():
+        if is_main_process() and not kept:
             folder.abandon()
         if isinstance(error, AloeError):
             raise

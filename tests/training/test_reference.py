@@ -56,6 +56,10 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return rows
 
 
+def fail(*_: object) -> None:
+    raise RuntimeError("out of memory")
+
+
 def read_loss(out: Path) -> float:
     return json.loads((out / "training.json").read_text())["last"]["loss"]
 
@@ -118,10 +122,22 @@ def test_a_file_of_somebodys_is_not_trained_over(train: Train, tmp_path: Path, n
 def test_scoring_that_fails_leaves_nothing_behind(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
-        raise RuntimeError("out of memory")
-
     monkeypatch.setattr(TreeDpoTrainer, "score_answers", fail)
     ran = train(tmp_path / "a" / "out")
     assert ran.is_one_line_about("the first step of the training failed", "out of memory")
     assert not (tmp_path / "a").exists()
+    (tmp_path / "mine").mkdir()
+    assert train(tmp_path / "mine").code == 2
+    assert not list((tmp_path / "mine").iterdir())
+
+
+def test_scores_kept_before_outlive_a_failure(
+    train: Train, scored: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    assert train(out).code == 130
+    with monkeypatch.context() as patched:
+        patched.setattr(TreeDpoTrainer, "score_answers", fail)
+        assert train(out).is_one_line_about("the first step of the training failed", "memory")
+    assert train(out).code == 0
+    assert len(scored) == ROWS + 1
