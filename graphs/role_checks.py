@@ -83,12 +83,16 @@ async def check_roles(
             found.append(Check(f"role {role}", False, str(error)))
             continue
         made = list(join_messages(map(vars, events)))[before:]
-        found += _check_answers(role, events[before:], made, models)
+        found += _check_answers(role, events[before:], made, models, config.judge.min_mass)
     return found
 
 
 def _check_answers(
-    role: str, events: Sequence[Event], made: Sequence[RecordedCall], models: Mapping[str, Model]
+    role: str,
+    events: Sequence[Event],
+    made: Sequence[RecordedCall],
+    models: Mapping[str, Model],
+    min_mass: float,
 ) -> Iterator[Check]:
     """Yield what each model answered that took part: a panel has several, a user may be read."""
     if not events:
@@ -98,7 +102,8 @@ def _check_answers(
         asked.setdefault((event.role, event.model), []).append(place)
     for (who, name), places in asked.items():
         model = _find_model(models, role, who, name)
-        answers = _describe([events[n] for n in places], [made[n] for n in places], model)
+        answered, calls = [events[n] for n in places], [made[n] for n in places]
+        answers = _describe(answered, calls, model, min_mass)
         shown = f"role {who}" if len(asked) == 1 else f"role {who} ({redact(name)})"
         yield Check(shown, True, answers)
 
@@ -135,7 +140,9 @@ def _make_calls(
     yield "writer", lambda: writer.write("profile", {"age": 34}, (), config.seed)
 
 
-def _describe(events: Sequence[Event], made: Sequence[RecordedCall], model: Model) -> str:
+def _describe(
+    events: Sequence[Event], made: Sequence[RecordedCall], model: Model, min_mass: float
+) -> str:
     """Return the best of the answers in `events` and what is wrong with it.
 
     One that is usable is given in words, any other as it came.
@@ -144,7 +151,7 @@ def _describe(events: Sequence[Event], made: Sequence[RecordedCall], model: Mode
     event, call = next((each for each in answered if each[0].outcome == "ok"), answered[-1])
     assert event.reply
     remarks = list(filter(None, _find_remarks(event, [each for each, _ in answered], model)))
-    interpreter = Interpreter(tells=find_stated)
+    interpreter = Interpreter(tells=find_stated, min_mass=min_mass)
     words = interpreter.interpret(call) if event.outcome == "ok" else str(event.reply["text"])
     text = " ".join(words.split())
     shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

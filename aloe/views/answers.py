@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import exp, log
 from typing import TYPE_CHECKING
 
+from aloe.config import MIN_MASS
 from aloe.disclosing import read_disclosures
 from aloe.judge_names import is_judge
 from aloe.models.reply import Reply
@@ -39,15 +40,20 @@ class Interpreter:
         trees: trees that are known already.
         tells: whether a sentence tells something though it is worded as a question; in `trees`,
             those that were counted as told do.
+        min_mass: the probability from which the run reads judges' words as odds.
     """
 
     def __init__(
-        self, trees: "Iterable[Tree]" = (), tells: Callable[[str], object] = lambda _: False
+        self,
+        trees: "Iterable[Tree]" = (),
+        tells: Callable[[str], object] = lambda _: False,
+        min_mass: float = MIN_MASS,
     ) -> None:
         trees = list(trees)
         self._known = {tree.id: _find_authors(tree) for tree in trees}
         self._told = {quote for tree in trees for quote in _find_told(tree)}
         self._tells = tells
+        self._min_mass = min_mass
         self._heard: defaultdict[str | None, Authors] = defaultdict(_nobody)
 
     def interpret(self, call: "RecordedCall") -> str:
@@ -72,7 +78,7 @@ class Interpreter:
         return describe_revealed(each.quote for each in found)
 
     def _judge(self, call: "RecordedCall") -> str:
-        answer = _read(call, COMPARISON)
+        answer = _read(call, COMPARISON, self._min_mass)
         if answer is None or answer.word is None:
             return self._rated(call)
         said, odds = answer.word, answer.logprobs
@@ -89,7 +95,8 @@ class Interpreter:
     def _rated(self, call: "RecordedCall") -> str:
         """Return what a judge said who may have been shown one reply, and was not if it was two."""
         sent = "\n".join(text for _, text in call.messages)
-        answer = None if all(f"[{each}] " in sent for each in "AB") else _read(call, RATING)
+        two = all(f"[{each}] " in sent for each in "AB")
+        answer = None if two else _read(call, RATING, self._min_mass)
         level = read_level(answer) if answer else None
         if level is None:
             return describe_json(call.text)
@@ -140,10 +147,11 @@ def _answers(message: str | None, agent: str, text: str, at: str | None) -> bool
     return at is not None and at in (message, digest(message, "assistant", agent, text))
 
 
-def _read(call: "RecordedCall", words: "Words") -> "Answer | None":
+def _read(call: "RecordedCall", words: "Words", min_mass: float = MIN_MASS) -> "Answer | None":
     """Return an answer as whoever asked for it read it; None if it was of no use to them."""
     reply = call.event["reply"]
-    return words.read(Reply.of(reply)) if reply and call.event["outcome"] == "ok" else None
+    used = reply and call.event["outcome"] == "ok"
+    return words.read(Reply.of(reply), min_mass) if used else None
 
 
 def _log_odds(odds: "Mapping[str, float]") -> float | None:

@@ -19,6 +19,7 @@ from textual.widgets import Footer, Input, Static
 from textual.widgets import Tree as Branches
 
 from aloe.calls.recorded_call import RecordedCall, read_calls
+from aloe.config import MIN_MASS
 from aloe.errors import AloeError
 from aloe.label_sheet import BlindPair, LabelSheet, can_be_asked
 from aloe.labels import LABELS, SEEN, Label
@@ -43,6 +44,7 @@ class Browser(App[None]):
     Args:
         read: returns the trees of the run as they are now.
         events: its events file; it need not exist. Labels go beside it.
+        min_mass: as for `aloe.views.answers.Interpreter`.
     """
 
     ENABLE_COMMAND_PALETTE = False
@@ -80,10 +82,11 @@ class Browser(App[None]):
         Binding("q", "quit", "quit"),
     ]
 
-    def __init__(self, read: Callable[[], Grown], events: Path) -> None:
+    def __init__(self, read: Callable[[], Grown], events: Path, min_mass: float = MIN_MASS) -> None:
         super().__init__(ansi_color=True)
         self._read = read
         self._events = events
+        self._min_mass = min_mass
         self._grove = Grove(read())
         self._calls: tuple[str, list[RecordedCall]] | None = None
         self._siblings = False
@@ -298,7 +301,9 @@ class Browser(App[None]):
         if self._siblings and replies:
             return SiblingView(tree, user, replies, raw=self._raw)
         calls = calls_about(node, self._exchanges(tree.id))
-        return node_view(tree, node, calls, raw=self._raw, search=self._search)
+        return node_view(
+            tree, node, calls, raw=self._raw, search=self._search, min_mass=self._min_mass
+        )
 
     def _exchanges(self, tree: str) -> list[RecordedCall]:
         """Return the calls of a tree; those of the last one are kept."""

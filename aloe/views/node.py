@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.rule import Rule
 from rich.text import Text
 
+from aloe.config import MIN_MASS
 from aloe.judge_names import is_judge
 from aloe.number_format import format_number
 from aloe.views.answers import Interpreter, describe_note
@@ -48,6 +49,7 @@ def node_view(
     *,
     raw: bool = False,
     search: str = "",
+    min_mass: float = MIN_MASS,
 ) -> RenderableType:
     """Return the node, the comparisons it took part in, and its calls in full.
 
@@ -57,6 +59,7 @@ def node_view(
         exchanges: the calls about it.
         raw: whether votes and answers are shown as they came, and not in words.
         search: what to mark in the message; empty for nothing.
+        min_mass: as for `Interpreter`.
     """
     if node.role == "user":
         verdicts = list(tree.verdicts_on(node.id))
@@ -66,7 +69,7 @@ def node_view(
     words.highlight_words([search] if search else [], "reverse bold", case_sensitive=False)
     parts: list[RenderableType] = [_facts(tree, node), Padding(words, (1, 0, 1, 2))]
     parts += [part for verdict in verdicts for part in verdict_view(tree, verdict, raw=raw)]
-    interpreter = None if raw else Interpreter([tree])
+    interpreter = None if raw else Interpreter([tree], min_mass=min_mass)
     for exchange in exchanges:
         parts += [Text(), call_view(exchange, interpreter)]
     if not exchanges:

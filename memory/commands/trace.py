@@ -124,7 +124,7 @@ def _follow(trace: TracedRun, *, as_json: bool) -> None:
 
     if not trace.run.is_dir():
         raise InputError(trace.run, "there is no run folder here to follow")
-    seen, interpreter = 0, Interpreter(tells=find_stated)
+    seen, interpreter = 0, Interpreter(tells=find_stated, min_mass=trace.min_mass)
 
     def line(call: "RecordedCall") -> Text | None:
         words = None if trace.raw else interpreter.interpret(call)
@@ -149,4 +149,4 @@ def _browse(trace: TracedRun) -> None:
     except ModuleNotFoundError as error:
         raise ConfigError(needs("--tui", "textual", error.name)) from None
     trace.choose()
-    Browser(lambda: replace(trace).choose(), trace.events).run()
+    Browser(lambda: replace(trace).choose(), trace.events, trace.min_mass).run()

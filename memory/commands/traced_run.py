@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from aloe.errors import InputError
+from aloe.errors import AloeError, InputError
 from aloe.number_format import counted
 from aloe.views.folding import said
 
@@ -48,6 +48,17 @@ class TracedRun:
         from aloe.memory.run_folder import folder_of
 
         return folder_of(self.run) / "events.jsonl"
+
+    @property
+    def min_mass(self) -> float:
+        """The probability from which the run reads judges' words as odds, as far as it says so."""
+        from aloe.config import MIN_MASS, read_stored
+        from aloe.memory.run_folder import folder_of
+
+        try:
+            return read_stored(folder_of(self.run) / "config.toml").judge.min_mass
+        except AloeError:  # there are no settings, or none that can be read now
+            return MIN_MASS
 
     @cached_property
     def found(self) -> "RunTrees":
@@ -138,7 +149,7 @@ class TracedRun:
         every = [each for each in read_calls(self.events, tree.id) if self.is_wanted(each)]
         calls = calls_about(node, every)
         result = {"node": node.model_dump(mode="json"), "calls": list(map(plain_call, calls))}
-        return node_view(tree, node, calls, raw=self.raw), result
+        return node_view(tree, node, calls, raw=self.raw, min_mass=self.min_mass), result
 
     def _diff(self, tree: "Tree", node: "Node") -> Shown:
         from aloe.views.siblings import SiblingView, find_exchange
@@ -158,7 +169,7 @@ class TracedRun:
 
         # By the ids in the log: a tree without a complete exchange has calls as well.
         every = read_calls(self.events, self.tree().id if self.first else None)
-        interpreter = Interpreter(tells=find_stated)
+        interpreter = Interpreter(tells=find_stated, min_mass=self.min_mass)
         said = [(each, None if self.raw else interpreter.interpret(each)) for each in every]
         calls = [(each, words) for each, words in said if self.is_wanted(each)]
         if not calls:

@@ -71,6 +71,18 @@ def test_an_answer_is_said_in_words(answered: RecordedCall, words: str) -> None:
         assert Interpreter([TREE]).interpret(answered) == words
 
 
+@pytest.mark.parametrize(
+    ("min_mass", "words"),
+    [(0.5, "prefers hinted to plain, shown first"),
+     (0.1, "prefers plain to hinted by 0.9, shown second")],
+)  # fmt: skip
+def test_an_answer_is_read_as_the_settings_of_the_judge_say(min_mass: float, words: str) -> None:
+    judged = call("judge", "A", A=-2.5, B=-1.6)  # together 0.28
+    assert Interpreter([TREE], min_mass=min_mass).interpret(judged) == words
+    view = drawn(node_view(TREE, OPENING, [judged], min_mass=min_mass), 160)
+    assert words in view
+
+
 def test_a_complaint_worded_as_a_question_is_revealed_if_it_was_counted_so() -> None:
     said = "What is that emoji doing there?"
     marked = call("inducer", '{"1": "user"}', f"1. {said}")
