@@ -137,13 +137,13 @@ class Forecast:
         low, high = self.least, self.most
         cost = dollars(low.cost, high.cost) or "unknown cost (no price given)"
         time = span(low.seconds, high.seconds, duration)
-        rounds = f"{span(low.rounds, high.rounds, say_count)} {ROUNDS}"
-        if self.batch == "used":
-            half = dollars(low.batched, high.batched)
+        rounds = high.rounds and f"{span(low.rounds, high.rounds, say_count)} {ROUNDS}"
+        half = dollars(low.batched, high.batched)
+        if rounds and self.batch == "used":
             cost = f"{half} in batches ({cost} without)" if half else cost
             time = f"{rounds} ({time} without batches)"
         basis = "at the rates of this run so far" if self.measured else "a guess from the settings"
-        if self.batch == "offered" and (half := dollars(low.batched, high.batched)):
+        if rounds and half and self.batch == "offered":
             basis += f"; with --batch {half}, {rounds}"
         return (
             f"forecast: {span(low.calls, high.calls, say_count)} calls, "
@@ -187,12 +187,13 @@ def forecast(
     )
     least, most = (estimate.without(answered) for estimate in whole)
     exchanges = sum(low + high for low, high in levels.values()) / 2
+    asked = [model for _, model, calls in _calls(config, cast, personas, 1) if calls > 0]
     return Forecast(
         least=least,
         most=most,
         measured=means.keys() >= {role for role, _, n in _calls(config, cast, personas, 0) if n},
         exchanges=max(exchanges / max(trees, 1), 1.0),
-        batch=offer_batches(config, cast.models.values()),
+        batch=offer_batches(config, asked),
     )
 
 

@@ -276,6 +276,16 @@ def test_users_and_judges_that_are_rules_take_no_rounds(rules: bool, turn: int) 
     assert forecast(own, [generate(5), PERSONAS[0]], 2).least.rounds == 2 * 4
 
 
+@pytest.mark.parametrize("batch", [True, False])
+def test_nothing_is_said_of_batches_where_no_call_goes_in_one(batch: bool) -> None:
+    by_rule = {"user.disclosure": "answering", "models.user.model": "openai:m"}
+    own = config().updated({**PRICED, "limits.batch": batch, **by_rule}, source="test")
+    ahead = forecast(own, [generate(5)], 1)
+    assert ahead.least.rounds == 0
+    assert "batch" not in ahead.line()
+    assert "batch" in forecast(own, PERSONAS, 4).line()
+
+
 def test_batches_are_offered_where_they_are_known_to_be() -> None:
     assert "--batch" not in forecast(config("openai:m@http://h/v1"), PERSONAS, 4).line()
     assert "--batch" not in forecast(config(), PERSONAS, 4).line()
