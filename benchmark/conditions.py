@@ -41,7 +41,7 @@ def load_candidate(
 
     def beside(section: str, before: ModelConfig, models: Sequence[str]) -> ModelConfig:
         given = _given_beside(written or {}, section, models)
-        return name_beside(loaded, before, given, models[0], source=source)
+        return name_beside(loaded, before, given, models[0], source=f"{source}: {section}")
 
     if model:
         changes["benchmark.candidate"] = beside(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aloe.config.config import Config
+from aloe.config.models import ModelConfig
 from aloe.config.settings import change, validate
 from aloe.config.trust import check_trust, is_stored, remember_own
 from aloe.errors import InputError
@@ -25,7 +26,8 @@ def load(
     """Read settings from a TOML file (None: defaults), then apply others by dotted key, in order.
 
     A mapping given for a section changes what it names there and leaves the rest; another model
-    named so loses server, key and options of the one before.
+    named so, or with a dotted key, loses server, key and options of the one before, and another
+    server its key.
 
     Args:
         path: TOML file, or None.
@@ -44,13 +46,19 @@ def load(
     raw, named = _parse(path, text) if path else {}, path or source
     if path and is_stored(path):
         check_trust(path, text, validate(Config, raw, source=path))
-    given = [*(written or {}).items()]
+    given = sorted((written or {}).items(), key=_count_owners)
     for each in flags:
-        given += [(key, value) for key, value in (each or {}).items() if value is not None]
+        own = [(key, value) for key, value in (each or {}).items() if value is not None]
+        given += sorted(own, key=_count_owners)
     for key, value in given:
         change(raw, key, value, source=named, kind=Config)
     elsewhere = {key: source for name, value in given for key in _keys(name, value)}
     return validate(Config, raw, source=named, elsewhere=elsewhere)
+
+
+def _count_owners(item: tuple[str, Any]) -> int:
+    """Return the place of a key of a model: after those that would drop what was there for it."""
+    return max(len(ModelConfig.tied.get(part, ())) for part in item[0].split("."))
 
 
 def _keys(name: str, value: Any) -> Iterator[str]:

@@ -19,7 +19,9 @@ class ModelConfig(Settings):
     """One chat model in one role; a bare string in TOML is short for `{model = "..."}`."""
 
     short_for: ClassVar[str | None] = "model"
-    tied: ClassVar[frozenset[str]] = frozenset({"base_url", "api_key_env", "options"})
+    tied: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "base_url": ("model",), "options": ("model",), "api_key_env": ("model", "base_url"),
+    }  # fmt: skip
 
     model: str = DEFAULT_MODEL
     """`PROVIDER:NAME[@BASE_URL]`; see `aloe.models.providers`. In Python, also a LangChain chat

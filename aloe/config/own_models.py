@@ -10,6 +10,9 @@ from typing import Any, TypeVar
 from aloe.config.config import Config
 from aloe.config.model_change import change_model, find_models, has_same_server
 from aloe.config.models import ModelConfig
+from aloe.config.sent_key import named_server
+from aloe.errors import ConfigError
+from aloe.models.model_string import ModelString
 
 M = TypeVar("M", bound=ModelConfig)
 
@@ -28,22 +31,26 @@ def with_model_beside(
     Raises:
         ConfigError: a server or a key cannot be used.
     """
-    models = config.models
+    everywhere, models = config.with_model(model, base_url), config.models
     single = {f"models.{name}": getattr(models, name) for name in type(models).model_fields}
     single |= {f"roles.{name}.model": role.model for name, role in config.roles.items()}
     found: dict[str, Any] = {}
     for name, before in single.items():
         if isinstance(before, ModelConfig) and (given := given_for(settings, name)):
-            found[name] = name_beside(config, before, given, model, base_url)
+            source = f"settings: {name}"
+            found[name] = name_beside(config, before, given, model, base_url, source=source)
     lists = given_for(settings, "models")
     for name in ("assistants", "panel"):
         items = [_as_mapping(each) for each in lists.get(name) or ()]
         if any(names_model(each) or each.keys() & ModelConfig.tied for each in items):
             pairs = zip(getattr(models, name), items, strict=True)
             found[f"models.{name}"] = [
-                name_beside(config, before, given, model, base_url) for before, given in pairs
+                name_beside(
+                    config, before, given, model, base_url, source=f"settings: models.{name}"
+                )
+                for before, given in pairs
             ]
-    return config.with_model(model, base_url).updated(found, source="settings")
+    return everywhere.updated(found, source="settings")
 
 
 def given_for(settings: Mapping[str, Any], section: str) -> dict[str, Any]:
@@ -71,7 +78,7 @@ def name_beside(
     model: Any,
     base_url: str | None = None,
     *,
-    source: str = "settings",
+    source: str,
 ) -> M:
     """Return the model of a role where a call names `model` and settings give `given` for the role.
 
@@ -84,12 +91,23 @@ def name_beside(
         source: where this comes from, for what an error says.
 
     Raises:
-        ConfigError: a server or a key cannot be used.
+        ConfigError: a server or a key cannot be used, or `base_url` might be meant for a model
+            that the settings name.
     """
     if names_model(given):
+        if base_url and "base_url" not in given and _is_unserved(before):
+            raise ConfigError(
+                f"{source}: names '{before.model}' without a server, and base_url= is that of "
+                "model= alone; give its base_url there, too (None: OpenAI's own)"
+            )
         return before
     change = change_model(before, model, base_url, known=find_models(config))
     return _give(before.updated(change, source=source), given, source)
+
+
+def _is_unserved(model: ModelConfig) -> bool:
+    """Whether a model would be asked for at OpenAI itself, as no server is named."""
+    return named_server(model) is None and ModelString.parse(model.model).provider == "openai"
 
 
 def _give(model: M, given: Mapping[str, Any], source: str) -> M:

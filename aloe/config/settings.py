@@ -17,8 +17,8 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     short_for: ClassVar[str | None] = None
     """The key that is meant where one value stands for the whole section; None: nothing can."""
-    tied: ClassVar[frozenset[str]] = frozenset()
-    """Keys that belong to the value of that key: they go where another is named without them."""
+    tied: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Keys that belong to the values of others: they go where another is named without them."""
 
     def updated(self, changes: Mapping[str, Any], *, source: str | Path) -> Self:
         """Return a copy with other values, checked like those of a file.
@@ -68,8 +68,9 @@ def change(
     section = _opened(raw.get(name), inner)
     if section is None:
         raise ConfigError(f"{source}: {name}: should be a section of settings")
-    raw[name] = _without_tied(section, value, inner) if merged and not rest else section
-    for each, new in ({rest: value} if rest else value).items():
+    changes = {rest: value} if rest else value
+    raw[name] = _without_tied(section, changes, inner) if _is_section(inner) else section
+    for each, new in changes.items():
         change(raw[name], str(each), new, source=source, kind=inner)
 
 
@@ -77,10 +78,10 @@ def _without_tied(
     section: dict[str, Any], changes: Mapping[str, Any], kind: type[Settings]
 ) -> dict[str, Any]:
     """Return `section` without what belongs to a value that `changes` put another in place of."""
-    named = kind.short_for
-    if named is None or changes.get(named) in (None, section.get(named)):
-        return section
-    return {key: value for key, value in section.items() if key not in kind.tied}
+    other = {key for key, value in changes.items() if value != section.get(key)}
+    if changes.get(kind.short_for or "") is None:
+        other.discard(kind.short_for or "")
+    return {key: v for key, v in section.items() if other.isdisjoint(kind.tied.get(key, ()))}
 
 
 def _opened(raw: Any, kind: Any) -> dict[str, Any] | None:

@@ -503,6 +503,58 @@ def test_a_key_does_not_follow_to_a_server_that_settings_give(tmp_path: Path) ->
     assert (found.judge.base_url, found.judge.api_key_env) == (U, None)
 
 
+FILE = '[models.judge]\nmodel = "openai:main"\nbase_url = "http://a/v1"\napi_key_env = "A_KEY"\n'
+
+
+@pytest.mark.parametrize("model", ["openai:main", None])
+def test_a_key_of_the_file_goes_to_no_server_that_settings_give(
+    tmp_path: Path, model: str | None
+) -> None:
+    (tmp_path / "my.toml").write_text(FILE)
+    for settings in ({"models.judge.base_url": U}, {"models.judge": {"base_url": U}}):
+        found = _Given(PERSONAS[:1], model, None, tmp_path / "my.toml", settings).settings(1).models
+        assert (found.judge.base_url, found.judge.api_key_env) == (U, None)
+        assert found.user.api_key_env is None
+
+
+@pytest.mark.parametrize(
+    ("given", "server", "key"),
+    [
+        ({"model": "openai:j"}, None, None),
+        ({"model": "openai:main"}, "http://a/v1", "A_KEY"),
+        ({"api_key_env": "K", "base_url": U, "model": "openai:j"}, U, "K"),
+    ],
+)
+def test_another_model_inherits_nothing_however_it_is_named(
+    tmp_path: Path, given: dict[str, Any], server: str | None, key: str | None
+) -> None:
+    (tmp_path / "my.toml").write_text(FILE)
+    for settings in (dotted("models.judge", given), {"models.judge": given}):
+        for model in ("openai:all", None):
+            found = _Given(PERSONAS[:1], model, None, tmp_path / "my.toml", settings).settings(1)
+            assert found.models.judge.model == given["model"]
+            assert (found.models.judge.base_url, found.models.judge.api_key_env) == (server, key)
+
+
+def test_a_server_for_all_is_not_guessed_for_a_model_that_settings_name() -> None:
+    def judged(settings: dict[str, Any]) -> ModelConfig:
+        given = _Given(PERSONAS[:1], "openai:main", "http://main/v1", None, settings)
+        return given.settings(1).models.judge
+
+    for form in (dotted("models.judge", {"model": "openai:j"}), {"models.judge": "openai:j"}):
+        with pytest.raises(ConfigError, match=r"^settings: models.judge: names 'openai:j' without"):
+            judged(form)
+    assert judged({"models.judge.model": "openai:j", "models.judge.base_url": U}).base_url == U
+    assert judged({"models.judge": {"model": "openai:j", "base_url": None}}).base_url is None
+    assert judged({"models.judge.model": SCRIPTED}).model == SCRIPTED
+
+
+def test_what_is_wrong_with_the_model_of_an_argument_is_not_blamed_on_settings() -> None:
+    settings = {"models.judge.temperature": 0}
+    with pytest.raises(ConfigError, match=r"^model and base_url: .*must not hold a key"):
+        _Given(PERSONAS[:1], "openai:x@http://u:p@h/v1", None, None, settings).settings(1)
+
+
 def test_without_a_model_for_all_each_role_has_its_own() -> None:
     mixed = {"models.assistants": [{"name": "one", "model": SCRIPTED}, {"name": "two"}]}
     found = _Given(personas=PERSONAS[:1], model=None, changes=mixed).settings(1)

@@ -44,6 +44,11 @@ def test_server_key_and_options_in_settings_go_with_the_model_of_an_argument(fil
     assert found.models.panel[0].base_url is None
 
 
+def test_what_is_wrong_with_a_model_names_its_role(file: Path) -> None:
+    with pytest.raises(ConfigError, match=r"command line: models.user: .*must not hold a key"):
+        load_candidate(file, model=None, user="openai:x@http://u:p@h/v1", judges=[])
+
+
 def test_settings_and_an_argument_that_name_two_models_are_refused(file: Path) -> None:
     written = {"benchmark.candidate": {"model": "openai:y", "base_url": "http://y/v1"}}
     told = r"benchmark.candidate: names 'openai:y', and an argument 'openai:x'; leave one"
