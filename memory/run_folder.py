@@ -163,8 +163,9 @@ class RunFolder(RunInputs):
             ConfigError: its settings cannot be read.
             InputError: what is written about its prompts is broken.
         """
-        if not self.config.exists() or self.read_prompts().keys() <= {"inducer"}:
-            return None  # a chat has no prompt but the inducer's
+        stored = self.config.exists() and self.prompts.exists()
+        if not stored or self.read_prompts().keys() == {"inducer"}:
+            return None  # a chat stores no prompt but the inducer's
         return settings.read_stored(self.config).simulation.trees
 
     def finished(self) -> set[str]:
