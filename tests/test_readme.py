@@ -57,7 +57,7 @@ def test_its_dialogue_is_that_of_the_run() -> None:
     said = re.sub(r"^(?:user|base|trained)\b|emoji [✓✗].*$", "\n", dialogue, flags=re.MULTILINE)
     pieces = [" ".join(piece.split()) for piece in re.split(r"\n\s*\n|\[\.\.\.\]", said)]
     pieces = [piece for piece in pieces if piece]
-    assert len(pieces) == 9
+    assert len(pieces) == 10
     assert all(piece in results for piece in pieces)
     named = re.compile(r"^(?:base|trained)\s+([^\n]+)$.*?(emoji [✓✗][^\n]+)$", re.M | re.S)
     replies = named.findall(dialogue)
