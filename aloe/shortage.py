@@ -16,7 +16,8 @@ def find_shortage(error: BaseException) -> str | None:
     for each in _all(error, set()):
         if isinstance(each, MemoryError) or getattr(each, "errno", None) == errno.ENOMEM:
             return one_line(each)
-        if sign := next((sign for sign in SIGNS if sign in str(each).lower()), None):
+        said = " ".join(str(each).lower().split())
+        if sign := next((sign for sign in SIGNS if sign in said), None):
             return sign
     return None
 
