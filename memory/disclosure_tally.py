@@ -75,21 +75,22 @@ class Tally:
         """Share of what the inducer marked that is about the persona."""
         return self.right / self.marked if self.marked else None
 
-    def summary(self) -> dict[str, Any]:
-        """Return the figures for machines.
-
-        None stands for a share of nothing, and for a count of what was not looked at.
-        """
-        counts = {
+    def counts(self) -> dict[str, int | None]:
+        """Return how much of each was found; None where nothing was looked at."""
+        found = {
             "stated": self.stated,
             "marked": self.marked,
             **{kind: self.kinds[kind] for kind in ("revealed", "contradicted", "invented")},
             "mind_reading": self.mind_reading,
         }
+        return {name: None if self.unchecked else number for name, number in found.items()}
+
+    def summary(self) -> dict[str, Any]:
+        """Return the figures for machines; None stands for a share of nothing, too."""
         return {
             "recall": _rounded(self.recall),
             "precision": _rounded(self.precision),
-            **(dict.fromkeys(counts) if self.unchecked else counts),
+            **self.counts(),
             "told": dict(self.reasons),
             "checked": self.checked,
             "messages": self.messages,

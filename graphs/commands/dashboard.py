@@ -96,7 +96,7 @@ class RunDisplay(Display):
 
     def findings(self, so_far: "RunProgress") -> str:
         """Return what came of the run so far, for the plain line."""
-        revealed = so_far.ledger.summary()["revealed"]
+        revealed = so_far.ledger.counts()["revealed"]
         return f"{describe_verdicts(so_far)}, {'-' if revealed is None else revealed} revealed"
 
     def _calls_so_far(self) -> str:
@@ -194,7 +194,7 @@ def _describe_ledger(tally: "Tally") -> str:
     """Return how well the inducer marked what the user told, as the check sees it."""
     shares = (("recall", tally.recall), ("precision", tally.precision))
     figures = [f"{name} {'-' if share is None else f'{share:.0%}'}" for name, share in shares]
-    counts = {name: "-" if n is None else n for name, n in tally.summary().items()}
+    counts = {name: "-" if n is None else n for name, n in tally.counts().items()}
     figures += [f"{counts[kind]} {kind}" for kind in ("revealed", "contradicted", "invented")]
     told = [
         f"{tally.reasons[why]} {words}"
