@@ -47,8 +47,8 @@ class LabelAgreement:
     """Those in which the judge and the returns prefer a reply each."""
     same: int = 0
     """Those of `both` in which it is the same reply."""
-    settings: Counter[tuple[int, float, float, str]] = field(default_factory=Counter)
-    """Labels by horizon, discount, z and what levels are."""
+    settings: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Labels by rule, in words, and what levels are."""
     questions: list[PaidQuestion] = field(default_factory=list)
     """The `EXAMPLES` with the largest difference."""
 
@@ -58,7 +58,7 @@ class LabelAgreement:
             self.comparisons += 1
             if label := verdict.by_return:
                 self.labelled += 1
-                self.settings[label.horizon, label.discount, label.z, label.levels] += 1
+                self.settings[label.rule, label.levels] += 1
                 self.compared += label.returns is not None
                 self.ties += label.outcome == "tie"
                 self.undecided.update([label.reason] if label.reason else [])
@@ -98,8 +98,8 @@ class LabelAgreement:
     def basis(self) -> str:
         """The settings of the labels in words; of several, the most frequent first."""
         return "; ".join(
-            f"horizon {horizon}, discount {discount:g}, z {z:g}, levels are {LEVELS[levels]}"
-            for (horizon, discount, z, levels), _ in self.settings.most_common()
+            f"{rule}, levels are {LEVELS[levels]}"
+            for (rule, levels), _ in self.settings.most_common()
         )
 
     def figures(self) -> dict[str, Any]:

@@ -68,6 +68,14 @@ class ReturnLabel(Record):
     """Weight of each further turn, relative to the one before."""
     z: float = Field(ge=0)
     """Standard errors that a difference had to reach."""
+    question_cost: float = Field(default=0.0, ge=0, exclude_if=lambda cost: not cost)
+    """What each question that brought nothing took off a level; left out of the file if 0."""
+
+    @property
+    def rule(self) -> str:
+        """How far it looks and what counts, in words."""
+        cost = f", question cost {self.question_cost:g}" if self.question_cost else ""
+        return f"horizon {self.horizon}, discount {self.discount:g}, z {self.z:g}{cost}"
 
     @property
     def difference(self) -> float | None:

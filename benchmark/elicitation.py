@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from aloe.agents.disclosing import CheckableWishes
 from aloe.benchmark.scores import Elicitation
 from aloe.graphs.dialogue import PRESCRIBED
-from aloe.memory.questions import find_questions_in
+from aloe.memory.questions import count_wanted, find_questions_in
 from aloe.memory.verifiable.scoring import check_wishes
 from aloe.schema import AssistantNode, Node, Persona, Telling, UserNode
 
@@ -61,7 +61,7 @@ def follow_dialogue(
                 questions=questions,
                 answer=following[0].asked if following else None,
                 answered=turn < len(personas) and following[0].agent != PRESCRIBED,
-                needless=max(0, questions - _wanted(persona)) if over else None,
+                needless=max(0, questions - count_wanted(persona)) if over else None,
                 broken=_count_broken(persona, known, reply),
             )
         )
@@ -92,11 +92,6 @@ def _holds(about: str, before: Persona, after: Persona) -> bool:
     if after.preferences:
         return after.preferences.get(about) == before.preferences.get(about)
     return any(fact.id == about for fact in after.facts)
-
-
-def _wanted(persona: Persona) -> int:
-    """Return how many questions a reply the user has asked to get, whatever is known."""
-    return int(persona.preferences.get("question") == "asked")
 
 
 def _count_broken(persona: Persona, known: Collection[str], reply: str) -> int | None:

@@ -29,6 +29,7 @@ def relabel(
     horizon: int = 3,
     discount: float = 0.9,
     z: float = 1.0,
+    question_cost: float = 0.0,
     levels: Mapping[str, float] | None = None,
 ) -> list[Tree]:
     """Return `trees` with a label by return on each comparison, as `aloe relabel` does.
@@ -38,13 +39,17 @@ def relabel(
         horizon: turns that are looked at, the reply's own included; at least 1.
         discount: weight in [0, 1] of each further turn.
         z: standard errors that a difference has to reach to be a label; at least 0.
+        question_cost: what each question that brought nothing takes off a reply's level; at least
+            0. Only for users who answer questions.
         levels: how good each reply was, by node id, for personas without checkable wishes.
 
     Raises:
         ConfigError: a number is out of range, the horizon is longer than the trees, no two replies
-            to one message were both continued, or none of the `levels` belongs to a reply.
+            to one message were both continued, none of the `levels` belongs to a reply, or
+            questions are to cost something though no user answers them.
     """
-    return list(relabel_trees(trees, ReturnRule.checked(horizon, discount, z), levels))
+    rule = ReturnRule.checked(horizon, discount, z, question_cost)
+    return list(relabel_trees(trees, rule, levels))
 
 
 def to_frame(trees: Iterable[Tree]) -> "pandas.DataFrame":

@@ -12,12 +12,14 @@ a fault, empty, or using what its user had not told. What has no level says why.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Literal
 
 from aloe.flaws import describe_flaw
+from aloe.memory.questions import count_wanted, find_questions_in
 from aloe.memory.verifiable.scoring import measure_satisfaction
 from aloe.ranking import beaten
-from aloe.schema import AssistantNode, Tree
+from aloe.schema import AssistantNode, Tree, UserNode
 
 LevelSource = Literal["wishes", "rated", "siblings"]
 
@@ -65,6 +67,39 @@ def _find_known(tree: Tree, rated: Mapping[str, float]) -> tuple[LevelSource, Ma
     if any(node.id in rated for node in replies):
         return "rated", rated
     return "siblings", dict(_rank_siblings(tree))
+
+
+def charge_questions(tree: Tree, levels: Levels, cost: float) -> Mapping[str, float]:
+    """Return the levels of a tree's replies, by node id, less what their needless questions cost.
+
+    What a question brought is what the user made of it in the next message, so a reply that was
+    not continued is not charged; one that was answered several times is charged the mean.
+
+    Args:
+        tree: whose users answer what they are asked, or nothing is charged.
+        levels: of its replies.
+        cost: of each question that brought nothing, on the scale of the levels.
+    """
+    if not cost or not tree.disclosure:
+        return levels.by_reply
+    return {
+        reply: level - cost * _count_needless(tree, reply)
+        for reply, level in levels.by_reply.items()
+    }
+
+
+def _count_needless(tree: Tree, reply: str) -> float:
+    """Return how many questions of a reply brought nothing: the mean over the answers to it.
+
+    One is free if the user wants to be asked back.
+    """
+    answers = [node for node in tree.children(reply) if isinstance(node, UserNode)]
+    if not answers:
+        return 0.0
+    *before, asking = tree.path(reply)
+    messages = [node.content for node in before if isinstance(node, UserNode)]
+    count = len(find_questions_in(asking.content, messages)) - count_wanted(tree.played(reply))
+    return fmean(max(0, count - (answer.asked == "told")) for answer in answers)
 
 
 def find_flaw(tree: Tree, reply: AssistantNode) -> str | None:

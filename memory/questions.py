@@ -9,6 +9,7 @@ question that the user asked: a reply that repeats it is about to answer it.
 import re
 from collections.abc import Iterable
 
+from aloe.schema import Persona
 from aloe.sentences import sentences_of_markdown
 
 _ASIDE = re.compile(
@@ -43,6 +44,11 @@ def find_questions_in(reply: str, messages: Iterable[str] = ()) -> tuple[str, ..
     asked = tuple(piece for piece in pieces if _asks(piece))
     said = [_plain(message) for message in messages] if asked else []
     return tuple(piece for piece in asked if not any(_repeats(piece, each) for each in said))
+
+
+def count_wanted(persona: Persona) -> int:
+    """Return how many questions of each reply somebody wants to be asked, whatever they bring."""
+    return int(persona.preferences.get("question") == "asked")
 
 
 def _repeats(question: str, message: str) -> bool:

@@ -43,22 +43,30 @@ def relabel_trees(
 
     Raises:
         ConfigError: after the last tree, if nothing could be compared: the horizon is longer than
-            the trees, or no siblings were continued, or no level belongs to a reply.
+            the trees, or no siblings were continued, or no level belongs to a reply; or questions
+            are to cost something though no user answers them.
     """
-    found, deepest = found or LabelAgreement(), 0
+    found, deepest, answering = found or LabelAgreement(), 0, False
     for tree in trees:
         labelled = label_returns(tree, rule, rated)
         found.add(labelled)
         deepest = max((deepest, *(node.turn for node in tree.nodes)))
+        answering = answering or tree.disclosure is not None
         yield labelled
     if not found.comparisons:
         raise ConfigError("the trees hold no comparisons, so there is nothing to label")
+    if rule.question_cost and not answering:
+        raise ConfigError(
+            f"question_cost: {rule.question_cost:g} for a question that brings nothing, but the "
+            "users of these trees answer none; grow trees with `--disclosure answering` or "
+            "`reticent`, or leave it at 0"
+        )
     if rule.turns > deepest:
         raise ConfigError(
             f"horizon: {rule.turns} turns are longer than the trees, which have "
             f"{counted(deepest, 'turn')}; look less far, or grow them with `aloe simulate --extend`"
         )
-    if rated and not any(levels == "rated" for *_, levels in found.settings):
+    if rated and not any(levels == "rated" for _, levels in found.settings):
         raise ConfigError("the levels given belong to no reply that needs one")
     if not found.compared:
         reasons = ", ".join(f"{count} {why}" for why, count in found.undecided.most_common())

@@ -12,6 +12,10 @@ the talk below a is shorter, its depth. So R(a) is on the scale of the levels, t
 was not continued is its level, and with discount 0 or horizon 1 every reply's is. Each message
 counts the same, and so does each reply to it, however often they were continued further down.
 
+With a question cost, l(a) is the level less that cost for each question of a that brought nothing
+(`aloe.memory.levels.charge_questions`), so that asking on when there is nothing left to find out
+is worse than not asking.
+
 The standard error is that of the mean at the place where the talk below a first parts: the spread
 of the branches there, over the root of their number, with their weight in R(a). It holds for what
 varies from there on; what was said above was said once. One branch alone has no spread, so nothing
@@ -26,7 +30,7 @@ from statistics import fmean, stdev
 from typing import Self
 
 from aloe.errors import ConfigError
-from aloe.memory.levels import Levels, find_levels
+from aloe.memory.levels import Levels, charge_questions, find_levels
 from aloe.schema import AssistantNode, Outcome, ReturnLabel, Tree, UserNode, Verdict
 from aloe.verdict import ROUNDING
 
@@ -44,9 +48,11 @@ class ReturnRule:
     """Weight in [0, 1] of each further turn, relative to the one before."""
     z: float = 1.0
     """Standard errors that a difference has to reach; at least 0."""
+    question_cost: float = 0.0
+    """Taken off a reply's level for each of its questions that brought nothing; at least 0."""
 
     @classmethod
-    def checked(cls, horizon: int, discount: float, z: float) -> Self:
+    def checked(cls, horizon: int, discount: float, z: float, question_cost: float) -> Self:
         """Return the rule with these numbers.
 
         Raises:
@@ -58,7 +64,9 @@ class ReturnRule:
             raise ConfigError(f"discount: {discount} is not between 0 and 1")
         if not 0 <= z < inf:
             raise ConfigError(f"z: {z} is not a number of standard errors; give 0 or more")
-        return cls(horizon=horizon, discount=discount, z=z)
+        if not 0 <= question_cost < inf:
+            raise ConfigError(f"question_cost: {question_cost} is no cost; give 0 or more")
+        return cls(horizon=horizon, discount=discount, z=z, question_cost=question_cost)
 
     @property
     def turns(self) -> int:
@@ -82,7 +90,7 @@ class Return:
 
 def find_returns(tree: Tree, levels: Levels, rule: ReturnRule) -> dict[str, Return]:
     """Return the returns of all replies of `tree` that have a level, by node id."""
-    below = _Below(tree, levels.by_reply, rule.discount)
+    below = _Below(tree, charge_questions(tree, levels, rule.question_cost), rule.discount)
     return {reply: below.measure(reply, rule.turns) for reply in levels.by_reply}
 
 
@@ -154,6 +162,7 @@ def _compare(
         horizon=rule.horizon,
         discount=rule.discount,
         z=rule.z,
+        question_cost=rule.question_cost,
     )
     if first is None or second is None:
         reason = levels.missing[verdict.second if first else verdict.first]

@@ -38,6 +38,9 @@ class ExperimentConfig(Settings):
     asker: str = ""
     """Assistant whose replies a rule rewrites as the rewriter does and ends with one question about
     what the user has not said, for another candidate; empty: no such candidate."""
+    needless_questions: float = Field(default=0.0, ge=0, le=1)
+    """Share of the messages to which the asker asks something though it knows all wishes. Without
+    such questions in the trees, labels cannot teach when to stop."""
     served: str = "local:{folder}"
     """Model string of a trained model; filled in are `{folder}`, `{stage}`, its last part, which
     tells a model from those of other settings, and `{name}`, which does not."""
@@ -73,6 +76,8 @@ class ExperimentConfig(Settings):
     """Weight of each further turn."""
     z: float = Field(default=0.0, ge=0)
     """Standard errors that a difference between returns has to reach."""
+    question_cost: float = Field(default=0.0, ge=0)
+    """Taken off the level of a reply for each of its questions that brought nothing."""
     transfer: tuple[Disclosing, ...] = ()
     """Users of the matrix of transfer: each is trained on, and all are tested on, with phrases that
     training has heard and with those it has not. Empty: no matrix."""

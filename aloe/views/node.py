@@ -122,7 +122,7 @@ def _by_return(label: "ReturnLabel", agents: dict[str, str]) -> str:
         first, second = map(format_number, label.returns)
         error = "unknown" if label.error is None else f"{label.error:.3f}"
         found += f", {first} against {second}, standard error of the difference {error}"
-    return f"{found} (horizon {label.horizon}, discount {label.discount:g}, z {label.z:g})"
+    return f"{found} ({label.rule})"
 
 
 def _raw_vote(vote: "Vote", agents: dict[str, str]) -> str:

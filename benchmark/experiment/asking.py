@@ -86,7 +86,11 @@ class AskingExperiment(Experiment):
         """Return the judge's preferences on single paths of users who tell their wishes."""
         simulation = {"trees": count, "expansion": "sample", "both_turns": 0,
                       "node_budget": None, "budget_keeps": ""}  # fmt: skip
-        changes = {"user": {"disclosure": "answering"}, "simulation": simulation}
+        changes = {
+            "user": {"disclosure": "answering"},
+            "simulation": simulation,
+            "experiment": {"needless_questions": 0.0},  # SFT would learn to ask them
+        }
         config = self.config.updated(changes, source="experiment.sft_trees")
         return self.export_rows(self.grow("telling-trees", config), "dpo")
 

@@ -184,13 +184,16 @@ class Asker:
     """Adds one question to another assistant's reply, as long as there is something to ask.
 
     It reads the messages and nothing of the persona. What it knows beside them is the catalogue:
-    the dimensions that users may care about, and how many of them each user does.
+    the dimensions that users may care about, and how many of them each user does. It can go on when
+    it knows all, for trees from which a model is to learn when to stop.
     """
 
     source: Assistant
     dimensions: Sequence[str]
     wishes: int
     """Of each user."""
+    needless: float = 0.0
+    """Share of the messages to which it asks something though it knows all wishes."""
     name: str = ASKER
 
     async def reply(
@@ -216,12 +219,15 @@ class Asker:
         """Return what to ask about: a dimension neither known nor asked for yet, or `OPEN`.
 
         Whom an open question brought to nothing new is asked none again, and whoever wants no
-        questions is asked nothing.
+        questions is asked nothing. A needless question is about any dimension.
         """
         known = [find_all_stated([node.content for node in said[: end + 1 : 2]])
                  for end in range(0, len(said), 2)]  # fmt: skip
-        if len(known[-1]) >= self.wishes or known[-1].get("question") == "none":
+        if known[-1].get("question") == "none":
             return None
+        if len(known[-1]) >= self.wishes:
+            anything = [OPEN, *sorted(self.dimensions)]
+            return rng.choice(anything) if rng.random() < self.needless else None
         texts = [node.content for node in said]
         asked = [_find_asked(texts[n], texts[:n:2]) for n in range(1, len(said), 2)]
         dry = any(OPEN in each and known[n] == known[n + 1] for n, each in enumerate(asked))

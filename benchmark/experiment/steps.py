@@ -93,7 +93,11 @@ class Steps:
             config.seed,
             config.experiment.rewriter,
             [config.experiment.stranger, config.experiment.dimensions],
-            [config.experiment.asker, config.experiment.wishes],
+            [
+                config.experiment.asker,
+                config.experiment.wishes,
+                config.experiment.needless_questions,
+            ],
             config.user.model_dump(mode="json"),
             [
                 each.model_dump(mode="json", exclude={"model"} if after else None)
@@ -119,7 +123,12 @@ class Steps:
     def relabel(self, trees: Path) -> Path:
         """Return the trees with labels by return beside the judge's."""
         given = self.config.experiment
-        flags = {"horizon": given.horizon, "discount": given.discount, "z": given.z}
+        flags = {
+            "horizon": given.horizon,
+            "discount": given.discount,
+            "z": given.z,
+            "question-cost": given.question_cost,
+        }
 
         def make(path: Path) -> None:
             options = [text for name, value in flags.items() for text in (f"--{name}", str(value))]

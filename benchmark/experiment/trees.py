@@ -115,7 +115,12 @@ def _with_rewriters(agents: Sequence[Assistant], config: Config) -> tuple[Assist
         rewriter = Rewriter(source=source)
         if name == REWRITER:
             return rewriter
-        return Asker(source=rewriter, dimensions=dimensions, wishes=config.experiment.wishes)
+        return Asker(
+            source=rewriter,
+            dimensions=dimensions,
+            wishes=config.experiment.wishes,
+            needless=config.experiment.needless_questions,
+        )
 
     return (*trimmed.values(), *(make(name, trimmed[source]) for name, source in whose.items()))
 

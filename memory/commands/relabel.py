@@ -34,6 +34,12 @@ def relabel(
     z: Annotated[
         float, typer.Option("--z", help="Standard errors that a difference has to reach.")
     ] = 1.0,
+    question_cost: Annotated[
+        float,
+        typer.Option(
+            "--question-cost", help="Taken off a level for each question that brought nothing."
+        ),
+    ] = 0.0,
     levels: Annotated[
         Path | None,
         typer.Option(
@@ -60,7 +66,7 @@ def relabel(
 
     if by != "return":
         raise ConfigError(f"--by: '{by}' is unknown; labels are made by return")
-    rule = ReturnRule.checked(horizon, discount, z)
+    rule = ReturnRule.checked(horizon, discount, z, question_cost)
     found = relabel_file(run, out, rule, read_levels(levels) if levels else None)
     target = out or run
     show(Group(*_summary(target, found)), as_json=as_json)

@@ -15,7 +15,7 @@ from aloe.memory.levels import find_levels
 from aloe.memory.merge import merge
 from aloe.memory.prune import prune
 from aloe.memory.returns import Return, ReturnRule, find_returns, label_returns
-from aloe.schema import AssistantNode, Fault, Persona, ReturnLabel, Tree
+from aloe.schema import Asked, AssistantNode, Fault, Node, Persona, ReturnLabel, Tree
 
 OPENING = user("Hello")
 ANSWER = assistant("Here is an answer.", OPENING, agent="a0")
@@ -237,15 +237,95 @@ def test_a_faulty_sibling_gives_no_level(outcome: str, flaw: dict[str, tuple[str
 
 
 @pytest.mark.parametrize(
-    ("horizon", "discount", "z", "what"),
-    [(0, 0.5, 1.0, "horizon"), (1, 1.1, 1.0, "discount"), (1, float("nan"), 1.0, "discount"),
-     (1, 1.0, -1.0, "z"), (1, 1.0, float("inf"), "z")],
+    ("horizon", "discount", "z", "cost", "what"),
+    [(0, 0.5, 1.0, 0.0, "horizon"), (1, 1.1, 1.0, 0.0, "discount"),
+     (1, float("nan"), 1.0, 0.0, "discount"), (1, 1.0, -1.0, 0.0, "z"),
+     (1, 1.0, float("inf"), 0.0, "z"), (1, 1.0, 1.0, -0.1, "question_cost"),
+     (1, 1.0, 1.0, float("nan"), "question_cost")],
 )  # fmt: skip
 def test_numbers_out_of_range_are_refused(
-    horizon: int, discount: float, z: float, what: str
+    horizon: int, discount: float, z: float, cost: float, what: str
 ) -> None:
     with pytest.raises(ConfigError, match=what):
-        ReturnRule.checked(horizon, discount, z)
+        ReturnRule.checked(horizon, discount, z, cost)
+
+
+def answered(
+    reply: AssistantNode, *came_to: Asked | None, level: float = 0.5
+) -> tuple[list[Node], Levels]:
+    """Return for each of `came_to` a message that says what a question came to, and a reply."""
+    nodes: list[Node] = []
+    levels: Levels = {}
+    for number, asked in enumerate(came_to):
+        (said, *replies), known = follow(reply, f"Well {number}.", level)
+        nodes += [said.model_copy(update={"asked": asked}), *replies]
+        levels |= known
+    return nodes, levels
+
+
+@pytest.mark.parametrize(
+    ("text", "came_to", "cost"),
+    [
+        ("Do you like lists?", ["told"], 0.0),
+        ("Do you like lists?", ["again"], 0.1),
+        ("Do you like lists?", ["indifferent"], 0.1),
+        ("What day is it?", [None], 0.1),
+        ("Do you like lists? Or emoji?", ["told"], 0.1),
+        ("Do you like lists? Or emoji?", ["indifferent"], 0.2),
+        ("Do you like lists?", ["told", "again"], 0.05),  # two rollouts
+        ("You asked: How are you? I am well.", ["indifferent"], 0.0),
+        ("Here you are.", [None], 0.0),
+        ("Tell me how you like it.", ["told"], 0.0),
+        ("Do you like lists?", [], 0.0),  # nobody knows yet
+    ],
+)
+def test_a_question_that_brought_nothing_costs(
+    text: str, came_to: list[Asked | None], cost: float
+) -> None:
+    opening = user("How are you?")
+    reply = assistant(text, opening)
+    nodes, levels = answered(reply, *came_to)
+    levels[reply.id] = 0.5
+    tree = tree_of([opening, reply, *nodes]).model_copy(update={"disclosure": "reticent"})
+    depth = 1 + bool(came_to)
+    found = returns(tree, levels, horizon=2, discount=0.9, question_cost=0.1)[reply.id]
+    weight = 1 + 0.9 * (depth - 1)
+    assert found.value == pytest.approx(0.5 - cost / weight)
+    assert returns(tree, levels, horizon=2)[reply.id].value == pytest.approx(0.5)
+    scheduled = tree.model_copy(update={"disclosure": None})
+    assert returns(scheduled, levels, horizon=2, question_cost=0.1)[reply.id].value == 0.5
+
+
+def test_whoever_wants_to_be_asked_is_asked_once_for_nothing() -> None:
+    reply = assistant("Shall I go on? Or stop?", OPENING)
+    nodes, _ = answered(reply, "indifferent")
+    for wish, cost in (("asked", 0.1), ("none", 0.2)):
+        persona = Persona.of("I sell tea.", "I like it so.", preferences={"question": wish})
+        tree = tree_of([OPENING, reply, *nodes], persona=persona)
+        tree = tree.model_copy(update={"disclosure": "answering"})
+        with_cost, without = (
+            returns(tree, {}, horizon=1, question_cost=each)[reply.id].value for each in (0.1, 0)
+        )
+        assert without - with_cost == pytest.approx(cost)
+
+
+def test_where_all_is_known_the_reply_that_does_not_ask_wins() -> None:
+    """Otherwise both are equally good, so nothing would teach a model to stop."""
+    after, known = answered(ANSWER, None)
+    asked, more = answered(QUESTION, "indifferent")
+    tree = tree_of([*PAIR, *after, *asked], compared(ANSWER, QUESTION))
+    tree = tree.model_copy(update={"disclosure": "reticent"})
+    levels = {ANSWER.id: 0.5, QUESTION.id: 0.5, **known, **more}
+    assert label(tree, levels, horizon=2, z=0.0).outcome == "tie"
+    said = label(tree, levels, horizon=2, z=0.0, question_cost=0.1)
+    assert (said.outcome, said.question_cost) == ("first", 0.1)
+    assert said.rule == "horizon 2, discount 0.9, z 0, question cost 0.1"
+    told = label(
+        tree_of([*PAIR, *after, *answered(QUESTION, "told", level=0.6)[0]],
+                compared(ANSWER, QUESTION)).model_copy(update={"disclosure": "reticent"}),
+        levels | answered(QUESTION, "told", level=0.6)[1], horizon=2, z=0.0, question_cost=0.1,
+    )  # fmt: skip
+    assert told.outcome == "second"
 
 
 def paths(tree: Tree, levels: Levels, reply: str, turns: int) -> list[tuple[float, list[float]]]:

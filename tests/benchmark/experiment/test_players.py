@@ -128,7 +128,9 @@ def test_a_failing_call_is_made_anew() -> None:
 ASKED_ABOUT = ("emoji", "example", "greeting", "thanks")
 
 
-def ask(*said: str, tree: str = "t", text: str = "Take a walk.", wishes: int = 3) -> str:
+def ask(
+    *said: str, tree: str = "t", text: str = "Take a walk.", wishes: int = 3, needless: float = 0.0
+) -> str:
     """Return the asker's reply after messages and replies in turn, the user's first and last."""
     nodes: list[Any] = []
     for number, words in enumerate(said):
@@ -137,7 +139,7 @@ def ask(*said: str, tree: str = "t", text: str = "Take a walk.", wishes: int = 3
         else:
             nodes.append(user(words, nodes[-1].id if nodes else None, turn=number // 2 + 1))
     source = Rewriter(source=Plain(text))
-    asker = Asker(source=source, dimensions=ASKED_ABOUT, wishes=wishes)
+    asker = Asker(source=source, dimensions=ASKED_ABOUT, wishes=wishes, needless=needless)
     return asyncio.run(asker.reply(tree, nodes[:-1], nodes[-1], ())).content
 
 
@@ -211,6 +213,18 @@ def test_an_open_question_is_asked_again_only_if_it_brought_something() -> None:
 )
 def test_the_asker_stops_when_it_knows_all_or_is_told_to(said: list[str]) -> None:
     assert asked(ask(" ".join(["I mend nets.", *said]))) == []
+
+
+def test_the_asker_can_ask_on_when_it_knows_all() -> None:
+    said = [find_traits(n, DIMENSIONS[n][1].value, "test")[0] for n in ASKED_ABOUT[:3]]
+    for share, low, high in ((1.0, 60, 60), (0.5, 20, 40)):
+        replies = [ask(*said[:1], "So?", " ".join(said), tree=str(n), needless=share)
+                   for n in range(60)]  # fmt: skip
+        about = [each for reply in replies for each in asked(reply)]
+        assert low <= len(about) <= high
+        assert {*about} == {OPEN, *ASKED_ABOUT}
+    unasked = find_traits("question", "none", "train")[0]
+    assert asked(ask(" ".join([*said, unasked]), wishes=4, needless=1.0)) == []
 
 
 def test_a_list_stays_a_list_and_nothing_is_asked_of_no_reply() -> None:

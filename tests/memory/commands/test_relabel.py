@@ -87,6 +87,21 @@ def test_another_folder_is_a_whole_run(aloe: RunAloe, run: Path, tmp_path: Path)
     assert file.read_bytes() == (out / "trees.jsonl").read_bytes()
 
 
+def test_questions_that_bring_nothing_cost_what_was_said(aloe: RunAloe, tmp_path: Path) -> None:
+    tree = asked_and_answered().model_copy(update={"disclosure": "reticent"})
+    run = stored(tmp_path / "run", tree)
+    given = ("relabel", run, "--horizon", 2, "--z", 0)
+    for cost, returns in ((0, (0.0, 1.0)), (0.4, (0.0, 1 - 0.4 / 1.9))):
+        ran = aloe(*given, "--question-cost", cost)
+        assert ran.code == 0, ran.err
+        assert ("question cost 0.4" in ran.out) == bool(cost)
+        label = next(read_trees(run)).verdicts[0].by_return
+        assert label
+        assert label.returns == pytest.approx(returns)
+        (again,) = relabel([tree], horizon=2, z=0, question_cost=cost)
+        assert again.verdicts[0].by_return == label
+
+
 def test_nothing_but_labels_by_return_is_written_over(
     aloe: RunAloe, run: Path, tmp_path: Path
 ) -> None:
@@ -157,6 +172,11 @@ REFUSED = {
     "zero": (("--horizon", 0), ("horizon: 0", "at least 1")),
     "discount": (("--horizon", 2, "--discount", 1.5), ("discount: 1.5",)),
     "z": (("--horizon", 2, "--z", -1), ("z: -1",)),
+    "cost": (("--horizon", 2, "--question-cost", -1), ("question_cost: -1",)),
+    "nobody answers": (
+        ("--horizon", 2, "--question-cost", 0.1),
+        ("question_cost: 0.1", "answer none", "--disclosure"),
+    ),
     "by": (("--horizon", 2, "--by", "luck"), ("--by: 'luck'",)),
     "levels": (("--horizon", 2, "--levels", "{}/none.jsonl"), ("none.jsonl",)),
     "no number": (("--horizon", 2, "--levels", "{}/text.jsonl"), ("text.jsonl:2", "'level'")),
