@@ -86,3 +86,13 @@ class Persona(Record):
         facts = [Fact.of("fact", text) for text in sentences(profile)]
         facts += [Fact.of("trait", text) for text in sentences(personality)]
         return {"id": digest(profile, personality), "facts": tuple(facts), **value}
+
+
+def find_knowable(persona: Persona, *, scheduled: bool = False) -> frozenset[str]:
+    """Return what there is to find out: dimensions of wishes, else ids of statements.
+
+    Those of a user on schedule are the facts of its life: it shows its traits and never tells them.
+    """
+    if persona.preferences:
+        return frozenset(persona.preferences)
+    return frozenset(f.id for f in persona.facts if f.kind == "fact" or not scheduled)

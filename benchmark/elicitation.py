@@ -14,6 +14,7 @@ from aloe.benchmark.scores import Elicitation
 from aloe.graphs.dialogue import PRESCRIBED
 from aloe.memory.questions import count_wanted, find_questions_in
 from aloe.memory.verifiable.scoring import check_wishes
+from aloe.persona import find_knowable
 from aloe.schema import AssistantNode, Node, Persona, Telling, UserNode
 
 
@@ -75,16 +76,6 @@ def _find_told(persona: Persona, user: UserNode) -> tuple[Telling, ...]:
     said = CheckableWishes(persona=persona).find_said(user)
     return tuple(Telling(about=name, why="scheduled") for name in persona.preferences
                  if name in said)  # fmt: skip
-
-
-def find_knowable(persona: Persona, *, scheduled: bool) -> frozenset[str]:
-    """Return what there is to find out: dimensions of wishes, else ids of statements.
-
-    Those of a user on schedule are the facts of its life: it shows its traits and never tells them.
-    """
-    if persona.preferences:
-        return frozenset(persona.preferences)
-    return frozenset(f.id for f in persona.facts if f.kind == "fact" or not scheduled)
 
 
 def _holds(about: str, before: Persona, after: Persona) -> bool:

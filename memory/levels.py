@@ -18,6 +18,7 @@ from typing import Literal
 from aloe.flaws import describe_flaw
 from aloe.memory.questions import count_wanted, find_questions_in
 from aloe.memory.verifiable.scoring import measure_satisfaction
+from aloe.persona import find_knowable
 from aloe.ranking import beaten
 from aloe.schema import AssistantNode, Tree, UserNode
 
@@ -72,8 +73,9 @@ def _find_known(tree: Tree, rated: Mapping[str, float]) -> tuple[LevelSource, Ma
 def charge_questions(tree: Tree, levels: Levels, cost: float) -> Mapping[str, float]:
     """Return the levels of a tree's replies, by node id, less what their needless questions cost.
 
-    What a question brought is what the user made of it in the next message, so a reply that was
-    not continued is not charged; one that was answered several times is charged the mean.
+    What a question brought is what the user made of it in the next message; a reply that was
+    answered several times is charged the mean. One that was not continued is charged only if the
+    user had told everything, since no question can bring anything then.
 
     Args:
         tree: whose users answer what they are asked, or nothing is charged.
@@ -89,17 +91,17 @@ def charge_questions(tree: Tree, levels: Levels, cost: float) -> Mapping[str, fl
 
 
 def _count_needless(tree: Tree, reply: str) -> float:
-    """Return how many questions of a reply brought nothing: the mean over the answers to it.
-
-    One is free if the user wants to be asked back.
-    """
-    answers = [node for node in tree.children(reply) if isinstance(node, UserNode)]
-    if not answers:
-        return 0.0
+    """Return how many questions of a reply brought nothing; one is free if the user wants some."""
     *before, asking = tree.path(reply)
-    messages = [node.content for node in before if isinstance(node, UserNode)]
-    count = len(find_questions_in(asking.content, messages)) - count_wanted(tree.played(reply))
-    return fmean(max(0, count - (answer.asked == "told")) for answer in answers)
+    said = [node for node in before if isinstance(node, UserNode)]
+    persona = tree.played(reply)
+    count = len(find_questions_in(asking.content, [node.content for node in said]))
+    count = max(0, count - count_wanted(persona))
+    answers = [node for node in tree.children(reply) if isinstance(node, UserNode)]
+    if count and answers:
+        return fmean(max(0, count - (answer.asked == "told")) for answer in answers)
+    told = {each.about for node in said for each in node.told}
+    return count if find_knowable(persona) <= told else 0
 
 
 def find_flaw(tree: Tree, reply: AssistantNode) -> str | None:

@@ -15,7 +15,16 @@ from aloe.memory.levels import find_levels
 from aloe.memory.merge import merge
 from aloe.memory.prune import prune
 from aloe.memory.returns import Return, ReturnRule, find_returns, label_returns
-from aloe.schema import Asked, AssistantNode, Fault, Node, Persona, ReturnLabel, Tree
+from aloe.schema import (
+    Asked,
+    AssistantNode,
+    Fault,
+    Node,
+    Persona,
+    ReturnLabel,
+    Telling,
+    Tree,
+)
 
 OPENING = user("Hello")
 ANSWER = assistant("Here is an answer.", OPENING, agent="a0")
@@ -307,6 +316,21 @@ def test_whoever_wants_to_be_asked_is_asked_once_for_nothing() -> None:
             returns(tree, {}, horizon=1, question_cost=each)[reply.id].value for each in (0.1, 0)
         )
         assert without - with_cost == pytest.approx(cost)
+
+
+@pytest.mark.parametrize(("told", "cost"), [(("lists",), 0.0), (("lists", "emoji"), 0.1)])
+def test_whoever_has_told_everything_is_asked_for_nothing(
+    told: tuple[str, ...], cost: float
+) -> None:
+    """Also where nobody went on to answer; before that, nobody knows what it would have brought."""
+    persona = Persona.of("I sell tea.", "So.", preferences={"lists": "prose", "emoji": "none"})
+    notes = tuple(Telling(about=name, why="volunteered") for name in told)
+    opening = OPENING.model_copy(update={"told": notes})
+    tree = tree_of((opening, ANSWER, QUESTION), compared(ANSWER, QUESTION), persona=persona)
+    tree = tree.model_copy(update={"disclosure": "answering"})
+    said = label(tree, {}, horizon=1, z=0.0, question_cost=0.1)
+    assert said.returns == pytest.approx((1.0, 1.0 - cost))
+    assert said.outcome == ("first" if cost else "tie")
 
 
 def test_where_all_is_known_the_reply_that_does_not_ask_wins() -> None:

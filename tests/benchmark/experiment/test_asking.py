@@ -20,6 +20,8 @@ ASKING = {
     "transfer": ["reticent"],
     "sft_trees": 4,
     "dpo_paths": 2,
+    "question_cost": 0.1,
+    "needless_questions": 1.0,
     "test": 6,
     "dialogue_turns": 5,
 }
@@ -71,7 +73,7 @@ def test_the_experiment_on_asking_runs_and_finds_itself_again(tmp_path: Path) ->
         "| asker |",
         "| rewriter |",
         "## Transfer",
-        "By return: horizon 2",
+        "By return: horizon 2, discount 0.9, z 0, question cost 0.1",
         "| asker | 0 |",
         "| while not all is known |",
         "| once all is known |",
@@ -94,6 +96,7 @@ def test_the_experiment_on_asking_runs_and_finds_itself_again(tmp_path: Path) ->
     assert compared(judged) == compared(returns)
     rows, others, kept = map(read_rows, (returns, judged, experiment.export_paths(4)))
     learnt = [row for row in rows if row in kept]
+    assert experiment.export_paths(4).parent.name.startswith("dpo-rows-by-return")
     assert learnt == of_first_trees(kept, 2) == [row for row in others if row in kept]
     assert len(learnt) < len(kept)
     assert [row for row in rows if row not in others]  # where the labels differ
