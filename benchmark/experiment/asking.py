@@ -60,7 +60,7 @@ class AskingExperiment(Experiment):
 
     def grow_trees(self) -> Path:
         """Return the run folder of the trees with both labels."""
-        return self.relabel(super().grow_trees(), self.config.experiment.horizon)
+        return self.relabel(super().grow_trees())
 
     def choose(self, before: Validated) -> str:  # noqa: ARG002
         """Return the model that learnt from returns, whatever the validation users say of it."""
@@ -83,19 +83,16 @@ class AskingExperiment(Experiment):
         )
 
     def export_paths(self, count: int) -> Path:
-        """Return preferences on single paths of users who tell their wishes.
-
-        They are the judge's; but where a question costs something, labels by the turn alone, or SFT
-        would learn to ask those who have told everything.
-        """
+        """Return the judge's preferences on single paths of users who tell their wishes."""
         simulation = {"trees": count, "expansion": "sample", "both_turns": 0,
                       "node_budget": None, "budget_keeps": ""}  # fmt: skip
-        changes = {"user": {"disclosure": "answering"}, "simulation": simulation}
+        changes = {
+            "user": {"disclosure": "answering"},
+            "simulation": simulation,
+            "experiment": {"needless_questions": 0.0},  # or SFT would learn to ask them
+        }
         config = self.config.updated(changes, source="experiment.sft_trees")
-        trees = self.grow("telling-trees", config)
-        if not config.experiment.question_cost:
-            return self.export_rows(trees, "dpo")
-        return self.export_rows(self.relabel(trees, 1), "dpo", "return")
+        return self.export_rows(self.grow("telling-trees", config), "dpo")
 
     def export_all_pairs(self) -> Path:
         """Return the preferences by return."""

@@ -226,8 +226,7 @@ class Asker:
         if known[-1].get("question") == "none":
             return None
         if len(known[-1]) >= self.wishes:
-            anything = [OPEN, *sorted(self.dimensions)]
-            return rng.choice(anything) if rng.random() < self.needless else None
+            return self._ask_anything(rng) if rng.random() < self.needless else None
         texts = [node.content for node in said]
         asked = [_find_asked(texts[n], texts[:n:2]) for n in range(1, len(said), 2)]
         dry = any(OPEN in each and known[n] == known[n + 1] for n, each in enumerate(asked))
@@ -236,6 +235,9 @@ class Asker:
         if not dry and (not left or rng.random() < OPEN_SHARE):
             return OPEN
         return rng.choice(left) if left else None
+
+    def _ask_anything(self, rng: random.Random) -> str:
+        return OPEN if rng.random() < OPEN_SHARE else rng.choice(sorted(self.dimensions))
 
 
 def _find_asked(reply: str, messages: Sequence[str]) -> set[str]:

@@ -120,11 +120,11 @@ class Steps:
 
         return self.stages.make(name, inputs, make)
 
-    def relabel(self, trees: Path, horizon: int) -> Path:
+    def relabel(self, trees: Path) -> Path:
         """Return the trees with labels by return beside the judge's."""
         given = self.config.experiment
         flags = {
-            "horizon": horizon,
+            "horizon": given.horizon,
             "discount": given.discount,
             "z": given.z,
             "question-cost": given.question_cost,
