@@ -217,9 +217,9 @@ def test_the_asker_stops_when_it_knows_all_or_is_told_to(said: list[str]) -> Non
 
 def test_the_asker_can_ask_on_when_it_knows_all() -> None:
     said = [find_traits(n, DIMENSIONS[n][1].value, "test")[0] for n in ASKED_ABOUT[:3]]
-    for share, low, high in ((1.0, 60, 60), (0.5, 20, 40)):
+    for share, low, high in ((1.0, 120, 120), (0.5, 45, 75)):
         replies = [ask(*said[:1], "So?", " ".join(said), tree=str(n), needless=share)
-                   for n in range(60)]  # fmt: skip
+                   for n in range(120)]  # fmt: skip
         about = [each for reply in replies for each in asked(reply)]
         assert low <= len(about) <= high
         assert {*about} == {OPEN, *ASKED_ABOUT}
