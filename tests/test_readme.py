@@ -38,6 +38,25 @@ def test_what_it_says_of_unheard_phrases_is_what_was_found() -> None:
         assert round(100 * float(level)) == int(percent), model
 
 
+def test_what_it_says_of_asking_is_what_was_found() -> None:
+    results = (RESULTS / "asking-qwen.md").read_text(encoding="utf-8")
+    named = (
+        r"it finds out (\d+)% .*?\(base (\d+)%\) and satisfies (\d+)% in the last two turns "
+        r"\(base (\d+)%, shuffled control (\d+)%\)"
+    )
+    (claimed,) = re.findall(named, " ".join(README.split()))
+
+    def find_row(name: str) -> dict[str, float]:
+        models = ("base", "sft", "dpo", "dpo, ceiling", "shuffled")
+        (cells,) = re.findall(rf"^\| {name} \| (.*) \|$", results, re.MULTILINE)
+        values = (float(re.split(r"[ %]", cell)[0]) for cell in cells.split(" | "))
+        return dict(zip(models, values, strict=False))
+
+    known, last = find_row("known of user at the end"), find_row("AL, last two turns")
+    found = [known["dpo"], known["base"], *(100 * last[m] for m in ("dpo", "base", "shuffled"))]
+    assert all(abs(int(one) - other) <= 0.5 for one, other in zip(claimed, found, strict=True))
+
+
 def test_the_comparison_that_the_docs_explain_is_that_of_the_example(
     aloe: RunAloe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
