@@ -8,13 +8,8 @@ any other, which is on disk after every turn. Nothing here knows of a screen.
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import (
-    AbstractAsyncContextManager,
-    ExitStack,
-    contextmanager,
-    nullcontext,
-)
+from collections.abc import Callable, Container, Iterator
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -52,6 +47,8 @@ class Chat:
     """Content hash of every prompt that the folder has seen, by name."""
     blind: bool = False
     """Whether the order of the replies is drawn and their writers are not named."""
+    seed: int | None = None
+    """What the seeds of conversations follow from; None: each is drawn."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -277,11 +274,18 @@ class ChatSession:
         chat = self.chat
         seen = chat.prompts or None, chat.weights
         self._stack.enter_context(chat.folder.writing(chat.config, *seen))
-        there = chat.folder.finished()
-        seeds = (derive_seed(chat.config.seed, chat.persona.id, number) for number in count())
-        self._seed = next(each for each in seeds if Tree.id_for(chat.persona, each) not in there)
+        self._seed = self._find_seed(chat.folder.finished())
         events = self._stack.enter_context(appending(chat.folder.events))
         self.calls = CallLog.resumed(events, chat.config, patient=True)
+
+    def _find_seed(self, there: Container[str]) -> int:
+        """Return a seed that gives another tree than those in the folder or of other people."""
+        given, persona = self.chat.seed, self.chat.persona
+        for number in count():
+            seed = secrets.randbits(31) if given is None else derive_seed(given, persona.id, number)
+            if Tree.id_for(persona, seed) not in there:
+                break
+        return seed
 
     def _draw_order(self) -> tuple[str, ...]:
         """Draw by no seed: who has chatted before, or takes a message back, must not know it."""

@@ -92,6 +92,7 @@ def prepare_chat(
     beside: bool,
     inducer: bool,
     blind: bool = False,
+    seed: int | None = None,
 ) -> Chat:
     """Check everything that a chat can be refused for, and open its models.
 
@@ -102,6 +103,8 @@ def prepare_chat(
         beside: whether the second model answers as well.
         inducer: whether a model marks what the person tells.
         blind: whether the order of the replies is drawn and their writers are not named.
+        seed: what the seeds of conversations follow from; None: each is drawn, so that those of
+            several people are never one tree.
 
     Raises:
         ConfigError: a model or a prompt cannot be used, or the folder holds another run or one
@@ -130,6 +133,7 @@ def prepare_chat(
         weights={**folder.read_models(), **weights},
         prompts={**folder.read_prompts(), **prompts},
         blind=blind,
+        seed=seed,
     )
 
 

@@ -44,6 +44,7 @@ def talking(
     persona: Persona = ME,
     blind: bool = False,
     inducer: bool = False,
+    seed: int | None = None,
     **given: Any,
 ) -> Iterator[ChatSession]:
     config = settings(model, beside, **given)
@@ -54,6 +55,7 @@ def talking(
         beside=beside is not None,
         inducer=inducer,
         blind=blind,
+        seed=seed,
     ).session() as session:
         yield session
 

@@ -94,6 +94,7 @@ class ChatOptions:
             beside=wants_second(config, model=self.model, beside=self.beside),
             inducer=wants_inducer(config, self.inducer),
             blind=self.blind,
+            seed=self.seed,
         )
 
 

@@ -19,13 +19,14 @@ from aloe.config import Config, ModelConfig
 from aloe.errors import BudgetError, ConfigError, InputError, ModelError, StoreError
 from aloe.graphs.chat import Chat, ChatSession
 from aloe.graphs.chat_setup import chat_settings, find_persona, wants_inducer, wants_second
-from aloe.graphs.chat_turn import ChatError, ChatTurn
+from aloe.graphs.chat_turn import ChatError, ChatTurn, Choice
 from aloe.graphs.chat_view import summary
+from aloe.memory.merge import merge
 from aloe.memory.run_folder import read_trees
 from aloe.memory.run_page import render_run
 from aloe.memory.verifiable.generation import generate
 from aloe.models.model_string import ModelString
-from aloe.schema import AssistantNode, UserNode
+from aloe.schema import AssistantNode, Tree, UserNode
 from aloe.training.export import ROWS
 
 
@@ -159,6 +160,18 @@ def test_conversations_of_one_folder_stand_beside_each_other(tmp_path: Path) -> 
             say(second, "Mine too.")
     with pytest.raises(ConfigError, match="other settings"), talking(tmp_path, "scripted:a:b"):
         pass
+
+
+def test_chats_of_two_people_are_two_trees_unless_a_seed_makes_them_one(tmp_path: Path) -> None:
+    def chatted(folder: str, choice: Choice, seed: int | None = None) -> Tree:
+        with talking(tmp_path / folder, says(PLAIN), says(EMOJI), seed=seed) as session:
+            say(session, "Hello.")
+            session.prefer(choice)
+        return stored(tmp_path / folder)
+
+    ann, ben = chatted("ann", "1"), chatted("ben", "2")
+    assert [tree.verdicts for tree in merge([ann, ben])] == [ann.verdicts, ben.verdicts]
+    assert chatted("one", "1", seed=3) == chatted("again", "1", seed=3)
 
 
 def test_nobody_planned_how_many_conversations_a_chat_has(tmp_path: Path) -> None:
