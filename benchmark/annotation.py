@@ -75,8 +75,8 @@ def read_answers(path: Path, pairs: Iterable[ReplyPair], rater: str | None = Non
     Args:
         path: JSON, as Label Studio exports it (`JSON`, not `JSON-MIN`) or Argilla's `to_json`.
         pairs: all comparisons that there are.
-        rater: whose labels they are; where the export holds those of several people, their names
-            begin so. None: the tool's name and what it calls them.
+        rater: what the raters' names begin with; None: with the tool's name, before what it calls
+            them.
 
     Raises:
         InputError: the file cannot be read, is neither tool's, or a record names no comparison
@@ -88,11 +88,30 @@ def read_answers(path: Path, pairs: Iterable[ReplyPair], rater: str | None = Non
     ]
     if rater is None:
         return found
-    several = len({label.rater for label in found}) > 1
-    return [
-        label.model_copy(update={"rater": f"{rater}:{label.rater}" if several else rater})
-        for label in found
-    ]
+    return [label.model_copy(update={"rater": f"{rater}:{label.rater}"}) for label in found]
+
+
+def check_raters(found: Iterable[Label], there: Iterable[Label], file: Path, rater: str) -> None:
+    """Make sure that nobody's labels are there already under the bare name of `rater`.
+
+    So an export with a single annotator came in once, and so they call themselves in `aloe label`.
+
+    Args:
+        found: as `read_answers` returns them.
+        there: the labels that are there.
+        file: where those are, for the error.
+        rater: what the names of `found` begin with.
+
+    Raises:
+        ConfigError: somebody might be counted twice.
+    """
+    held = {label.pair for label in there if label.rater == rater}
+    if same := sorted({label.rater for label in found if label.pair in held}):
+        raise ConfigError(
+            f"--rater {rater}: {file} holds labels by '{rater}' about the same pairs, which might "
+            f"count twice; if that is '{same[0]}', rename '{rater}' to it in the file, else give "
+            "another --rater"
+        )
 
 
 def select_new(found: Iterable[Label], there: Sequence[Label]) -> list[Label]:

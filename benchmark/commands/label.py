@@ -46,8 +46,8 @@ class LabelOptions:
         typer.Option(
             "--rater",
             metavar="NAME",
-            help=f"Who labels ('{ME}' by default); all get the same pairs. With --from: whose "
-            "labels these are, where the tool's own names will not do.",
+            help=f"Who labels ('{ME}' by default); all get the same pairs. With --from: what the "
+            "raters' names begin with, where the tool's own will not do.",
         ),
     ] = None
     tool: Annotated[
@@ -149,10 +149,12 @@ def _send(tool: str | None, pairs: "list[ReplyPair]", out: Path | None, *, as_js
 
 
 def _take(sheet: "LabelSheet", answers: Path, found: "list[ReplyPair]", rater: str | None) -> None:
-    """Take the labels from an export of another tool, of one rater if that is named."""
-    from aloe.benchmark.annotation import count_replaced, read_answers, select_new
+    """Take the labels from an export of another tool; raters' names begin as is said."""
+    from aloe.benchmark.annotation import check_raters, count_replaced, read_answers, select_new
 
     given = read_answers(answers, found, rater)
+    if rater is not None:
+        check_raters(given, sheet.labels, sheet.path, rater)
     new = select_new(given, sheet.labels)
     replaced = count_replaced(new, sheet.labels)
     if new:

@@ -76,7 +76,7 @@ def test_two_people_whom_a_tool_calls_alike_are_told_apart_by_name(tmp_path: Pat
         return read_answers(save(tmp_path, records), PAIRS, rater)
 
     ann, bob = read("A", rater="ann"), read("B", rater="bob")
-    assert {label.rater for label in [*ann, *bob]} == {"ann", "bob"}
+    assert {each.rater for each in [*ann, *bob]} == {"ann:label-studio:1", "bob:label-studio:1"}
     assert (select_new(bob, ann), count_replaced(bob, ann)) == (bob, 0)
     one, other = read("A"), read("B")
     assert count_replaced(select_new(other, one), one) == len(PAIRS)
@@ -84,6 +84,9 @@ def test_two_people_whom_a_tool_calls_alike_are_told_apart_by_name(tmp_path: Pat
     both = [annotated(task, "A", by=by) for task in tasks for by in (1, 2)]
     found = read_answers(save(tmp_path, both), PAIRS, "lab")
     assert {label.rater for label in found} == {"lab:label-studio:1", "lab:label-studio:2"}
+    alone = read("A", rater="lab")
+    assert {label.rater for label in alone} == {"lab:label-studio:1"}
+    assert {label.rater for label in select_new(found, alone)} == {"lab:label-studio:2"}
 
 
 def test_people_see_what_aloe_label_shows_and_no_more(tmp_path: Path) -> None:
@@ -220,6 +223,9 @@ def test_labels_come_in_once_and_become_verdicts(aloe: RunAloe, tmp_path: Path) 
     assert (ran.code, "1 earlier answer replaced" in ran.err) == (0, True)
     labels = read_labels(run / "labels.jsonl")
     assert select_new(labels, labels) == []
+    whose = ("label", run, "--from", tmp_path / "export.json", "--rater")
+    assert aloe(*whose, "label-studio:7").is_one_line_about("count twice", "rename", "labels.jsonl")
+    assert read_labels(run / "labels.jsonl") == labels
 
     plan = ExportPlan(run=run, row_format="dpo", out=run / "x.jsonl", label="people", columns=True)
     done = export_trees(plan)
