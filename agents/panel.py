@@ -28,7 +28,7 @@ from aloe.memory.run_inputs import find_changed
 from aloe.models.model_string import ModelString
 from aloe.models.open import Model
 from aloe.models.weights import hash_models
-from aloe.passport import JudgeIdentity, Passport, read_passport
+from aloe.passport import JudgeIdentity, Passport, read_audit
 from aloe.schema import Verdict
 
 
@@ -150,7 +150,7 @@ def read_own_passport(config: Config) -> Passport | None:
     """
     if config.judge.passport is None:
         return None
-    passport = read_passport(config.judge.passport)
+    passport = read_audit(config.judge.passport)
     own = identity(config).model_dump()
     audited = passport.judge.model_dump(exclude={"weights"})
     differ = [key for key, value in audited.items() if own[key] != value]

@@ -247,7 +247,7 @@ class Passport(Record):
 
 
 def read_passport(path: Path) -> Passport:
-    """Read a passport.
+    """Read a passport beside the verdicts that it lies with.
 
     Raises:
         InputError: the file is missing or is no passport.
@@ -258,3 +258,12 @@ def read_passport(path: Path) -> Passport:
         raise InputError(path, f"cannot be read ({error.strerror})") from None
     except ValidationError as error:
         raise InputError(path, describe(error, "not a judge passport")) from None
+
+
+def read_audit(path: Path) -> Passport:
+    """Read a passport for other verdicts than those it lies beside, about which people spoke.
+
+    Raises:
+        InputError: the file is missing or is no passport.
+    """
+    return read_passport(path).model_copy(update={"people": None})

@@ -23,7 +23,7 @@ from aloe.errors import ConfigError, InputError
 from aloe.files.records import read_models
 from aloe.files.writing import model_lines, replace_text
 from aloe.memory.run_folder import RunFolder, read_trees
-from aloe.passport import Passport, read_passport
+from aloe.passport import Passport, read_audit
 from aloe.schema import Tree
 
 CONFIG, CASES, SCORES, RESULT = "config.toml", "cases.jsonl", "scores.jsonl", "result.json"
@@ -87,7 +87,7 @@ class Bench:
             InputError: it is broken.
         """
         file = self.path / "passport.json"
-        return [read_passport(file)] if file.exists() and not self.by_rule else []
+        return [read_audit(file)] if file.exists() and not self.by_rule else []
 
     def trees(self, condition: Condition = "candidate") -> Iterator[Tree]:
         """Yield the dialogues of one condition."""

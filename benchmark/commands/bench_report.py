@@ -31,12 +31,12 @@ def report(
     """
     from aloe.benchmark.folder import read_bench
     from aloe.benchmark.report import write_report
-    from aloe.passport import read_passport
+    from aloe.passport import read_audit
 
     bench = read_bench(folder)
     if passport and bench.by_rule:
         raise ConfigError(f"--passport: rules rated the replies in {folder}; leave it out")
-    passports = [read_passport(file) for file in passport or ()] or bench.passports
+    passports = [read_audit(file) for file in passport or ()] or bench.passports
     written, lacking = write_report(bench, passports)
     if not as_json:
         for path in written:

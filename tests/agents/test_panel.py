@@ -21,7 +21,7 @@ from aloe.config import Config, Criterion, load, read_stored
 from aloe.errors import ConfigError, InputError
 from aloe.graphs.simulation import prepare
 from aloe.memory.run_folder import RunFolder
-from aloe.passport import Passport
+from aloe.passport import Passport, read_passport
 from aloe.schema import Verdict
 
 OPENING = user("I hate lists. What is tea?")
@@ -282,6 +282,17 @@ def test_the_confidences_of_a_run_come_from_one_audit(tmp_path: Path) -> None:
     file.write_text(settings.updated({"simulation.trees": 3}, source="test").toml())
     with pytest.raises(ConfigError, match="plain holds trees judged without a passport"):
         simulate(PERSONAS, config=file, out=tmp_path / "plain")
+
+
+def test_what_people_said_of_one_run_stays_with_its_passport(tmp_path: Path) -> None:
+    said = {"raters": 1, "labels": 9, "agreement": wilson(8, 9), "kappa": None, "alpha": None}
+    people = {**said, "between": None}
+    settings = with_passport(tmp_path / "p.json", config(trees=1, turns=1), people=people)
+    assert read_passport(tmp_path / "p.json").people
+    (tmp_path / "c.toml").write_text(settings.toml())
+    assert simulate(PERSONAS, config=tmp_path / "c.toml", out=tmp_path / "run")
+    kept = read_passport(tmp_path / "run/passport.json")
+    assert (kept.people, kept.slope) == (None, 2.0)
 
 
 def test_a_passport_without_trees_does_not_stay(tmp_path: Path) -> None:
