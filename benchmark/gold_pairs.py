@@ -137,12 +137,17 @@ def read_gold(path: Path = SHIPPED) -> list[GoldPair]:
     """Return the pairs in a JSONL file.
 
     Raises:
-        InputError: the file is missing or empty, or a line is broken (with its number).
+        InputError: the file is missing or empty, or a line is broken or repeats an id (with its
+            number).
     """
-    found = []
+    found: list[GoldPair] = []
+    lines: dict[str, int] = {}
     for number, pair in read_models(path, GoldPair):
         if len(pair.history) % 2:
             raise InputError(path, "history must end with the assistant", line=number)
+        if (before := lines.setdefault(pair.id, number)) != number:
+            problem = f"the id '{pair.id}' is that of line {before}; give each pair its own"
+            raise InputError(path, problem, line=number)
         found.append(pair)
     if not found:
         raise InputError(path, "there are no gold pairs here")

@@ -174,6 +174,7 @@ def test_a_comparison_holds_the_conversation_as_it_was() -> None:
         ({"kind": "beauty"}, "kind"),
         ({"extra": 1}, "extra"),
         ({"history": ["alone"]}, "assistant"),
+        ({"message": "Another."}, "is that of line 1; give each"),
     ],
 )
 def test_a_broken_line_is_named(tmp_path: Path, change: dict[str, object], words: str) -> None:
