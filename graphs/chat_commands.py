@@ -18,6 +18,7 @@ from aloe.files.writing import explain_failure, replace_folder
 from aloe.graphs.chat import ChatSession
 from aloe.graphs.chat_turn import ChatError, Choice
 from aloe.graphs.chat_view import why_lines
+from aloe.memory.relabelling import COMPANIONS
 
 ABOUT = {
     "prefer": ("/prefer 1|2|tie", "say which reply is better; the conversation goes on with it"),
@@ -99,8 +100,9 @@ def _save(session: ChatSession, argument: str) -> Iterable[RenderableType]:
         raise ChatError(f"{copy} is there already; name a new folder")
     try:
         with explain_failure(copy), replace_folder(copy) as part:
-            for file in (folder.config, folder.trees, folder.events):
-                shutil.copyfile(file, part / file.name)
+            for name in (folder.trees.name, *COMPANIONS):
+                if (folder.path / name).is_file():
+                    shutil.copyfile(folder.path / name, part / name)
     except StoreError as error:
         raise ChatError(str(error)) from None
     yield Text(f"copied to {copy}")

@@ -241,6 +241,12 @@ def test_a_copy_can_be_saved(chat: Chat, aloe: RunAloe) -> None:
     assert "kept is there already; name a new folder" in ran.err
     assert "chat_models.py" in ran.err
     assert stored("kept").nodes == stored().nodes[:3]
+    beside = ("models.json", "prompts.json", "labels.jsonl")
+    for name in beside:
+        Path("run", name).write_text('{"one": "hash"}\n')
+    assert "copied to whole" in chat("Hello.", "/save whole").out
+    for name in beside:
+        assert Path("whole", name).read_bytes() == Path("run", name).read_bytes()
     assert aloe("trace", "kept").code == 0
 
 
