@@ -127,7 +127,7 @@ class PeopleChoices(Record):
     """How often the judge prefers the reply that a single person prefers, where both prefer one."""
     ceiling: Share
     """How often two people who judged the same pair prefer the same reply, where both prefer one;
-    over the same pairs, so `agreement` cannot be expected to exceed it."""
+    over all pairs, those left out as well. Earlier versions left them out here, too."""
     alpha: float | None = None
     """Krippendorff's among them, over all pairs; None where nobody judged what another did."""
 

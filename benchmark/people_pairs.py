@@ -2,11 +2,11 @@
 
 The better reply is the one that most of those prefer who were asked about the pair; where there is
 no such majority, or it is for a tie, nobody can be right and the pair is left out, which is
-counted. People differ, so two more figures stand beside the accuracy, over the same pairs: how
-often the judge agrees with a single person, and how often two people agree with each other, which a
-judge that knew one of them perfectly could not be expected to exceed. Pairs on one message share
-replies and are one cluster. Those of one person are not taken together, so intervals are too narrow
-where few people made many choices.
+counted. People differ, so two more figures stand beside the accuracy: how often the judge agrees
+with a single person, over the same pairs, and how often two people agree with each other. That one
+is over all pairs that people were asked about: on those with a majority people agree more than
+elsewhere, and two always. Pairs on one message share replies and are one cluster. Those of one
+person are not taken together, so intervals are too narrow where few people made many choices.
 """
 
 from collections import Counter
@@ -132,18 +132,23 @@ def read_people(path: Path) -> PeopleGold:
     pairs = [pair for each in asked if (pair := _agreed(each))]
     if not pairs:
         raise InputError(path, "there is no pair in which most people prefer the same reply")
-    all_said = {
-        "left_out": len(asked) - len(pairs),
-        "alpha": krippendorff_alpha([list(each.answers.values()) for each in asked]),
-    }
-    return PeopleGold(pairs=pairs, choices=_describe(pairs).model_copy(update=all_said))
+    people, made = _count_choices(pairs)
+    choices = PeopleChoices(
+        people=people,
+        choices=made,
+        left_out=len(asked) - len(pairs),
+        ceiling=_count_alike(asked),
+        alpha=krippendorff_alpha([list(each.answers.values()) for each in asked]),
+    )
+    return PeopleGold(pairs=pairs, choices=choices)
 
 
 def pick_people(gold: PeopleGold, limit: int) -> PeopleGold:
     """Return up to `limit` pairs, drawn the same way every time."""
     drawn = sorted(gold.pairs, key=lambda pair: digest("some", pair.id))[:limit]
-    kept = {"left_out": gold.choices.left_out, "alpha": gold.choices.alpha}
-    return PeopleGold(pairs=drawn, choices=_describe(drawn).model_copy(update=kept))
+    people, made = _count_choices(drawn)
+    choices = gold.choices.model_copy(update={"people": people, "choices": made})
+    return PeopleGold(pairs=drawn, choices=choices)
 
 
 def _collect(trees: Iterable[Tree], labels: Iterable[Label]) -> list[_Asked]:
@@ -190,18 +195,19 @@ def _agreed(asked: _Asked) -> PeoplePair | None:
     )
 
 
-def _describe(pairs: Sequence[PeoplePair]) -> PeopleChoices:
-    """Return whose choices the labels of some pairs are, and how far those people agree."""
-    both = [
-        (pair.group, one == other)
-        for pair in pairs
-        for one, other in combinations(pair.answers.values(), 2)
+def _count_choices(pairs: Sequence[PeoplePair]) -> tuple[int, int]:
+    """Return how many people made how many choices about some pairs."""
+    names = [name for pair in pairs for name in pair.answers]
+    return len(set(names)), len(names)
+
+
+def _count_alike(asked: Iterable[_Asked]) -> Share:
+    """Return how often two people prefer the same reply of a pair, ties left out."""
+    return clustered_share(
+        (each.verdict.node, one == other)
+        for each in asked
+        for one, other in combinations(each.answers.values(), 2)
         if "tie" not in (one, other)
-    ]
-    return PeopleChoices(
-        people=len({name for pair in pairs for name in pair.answers}),
-        choices=sum(len(pair.answers) for pair in pairs),
-        ceiling=clustered_share(both),
     )
 
 

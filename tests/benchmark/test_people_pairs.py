@@ -100,14 +100,16 @@ def test_several_people_label_the_same_pairs(tmp_path: Path) -> None:
     assert [pair.better_is_first for pair in gold.pairs] == [True, False]
     assert gold.pairs[0].better == trees[0].by_id[one[1].first].content
     assert (gold.choices.people, gold.choices.choices, gold.choices.left_out) == (3, 6, 1)
-    # ann and ben agree twice; cy agrees with neither once, and a tie does not count
-    assert (gold.choices.ceiling.value, gold.choices.ceiling.count) == (0.5, 4)
+    # ann and ben agree twice, and once not, on the pair that is left out for it; cy agrees with
+    # neither once, and a tie does not count
+    assert (gold.choices.ceiling.value, gold.choices.ceiling.count) == (0.4, 5)
     assert gold.choices.alpha is not None
     verdicts = [pair.verdict.model_copy(update={"outcome": "first"}) for pair in gold.pairs]
     assert count_agreement(gold.pairs, verdicts).value == pytest.approx(2 / 5)
     assert read_people(tmp_path / "labels.jsonl").choices == gold.choices
     fewer = pick_people(gold, 1)
     assert (len(fewer.pairs), fewer.choices.left_out) == (1, 1)
+    assert fewer.choices.ceiling == gold.choices.ceiling
     judged = [JudgedPair(pair=p, verdict=v) for p, v in zip(gold.pairs, verdicts, strict=True)]
     assert issue(JUDGE, judged, gold.choices).accuracy.value == 0.5
 
