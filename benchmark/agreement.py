@@ -38,10 +38,10 @@ def wilson(hits: int, total: int) -> Share:
 def clustered_share(found: Iterable[tuple[Hashable, bool]]) -> Share:
     """Return a share with Wilson's 95% interval for cases that stand in clusters.
 
-    What several people say about one pair is not independent, so the interval is that of as many
-    independent cases as would vary as much (linearised variance over clusters): no fewer than if
-    the cases of each cluster were always the same (Kish), no more than there are. Clusters of one
-    case each give Wilson's interval.
+    What several people or votes say about one pair is not independent, so the interval is that of
+    as many independent cases as would vary as much (linearised variance over clusters): no fewer
+    than if the cases of each cluster were always the same (Kish), no more than there are. Clusters
+    of one case each give Wilson's interval.
 
     Args:
         found: the cluster of each case, and whether it is a hit.
@@ -51,8 +51,8 @@ def clustered_share(found: Iterable[tuple[Hashable, bool]]) -> Share:
         clusters.setdefault(cluster, []).append(hit)
     total = sum(map(len, clusters.values()))
     hits = sum(map(sum, clusters.values()))
-    if total == 0:
-        return wilson(0, 0)
+    if total == len(clusters):
+        return wilson(hits, total)
     share = hits / total
     apart = sum((sum(each) - share * len(each)) ** 2 for each in clusters.values())
     fewest = total**2 / sum(len(each) ** 2 for each in clusters.values())

@@ -6,8 +6,9 @@ for the wrong reason: the order of the replies (Wang et al. 2023, arXiv 2305.179
 et al. 2024, arXiv 2404.04475), one's own words (Panickssery et al. 2024, arXiv 2404.13076).
 Mirrored pairs, which share both replies, tell whether the persona was read at all.
 
-Intervals of shares are Wilson's. People's pairs on one message share replies and are a cluster;
-constructed pairs are treated as independent. Mirror images are not: a judge with a fixed taste gets
+Intervals of shares are Wilson's. The votes on one pair (orders, criteria, judges of a panel) are a
+cluster. People's pairs on one message share replies and are one, too; constructed pairs are treated
+as independent. Mirror images are not: a judge with a fixed taste gets
 opposite results on them, which makes the true interval of its accuracy narrower than the one given.
 Intervals of effects treat whole mirror groups as clusters.
 """
@@ -20,7 +21,7 @@ from statistics import fmean
 
 import numpy as np
 
-from aloe.benchmark.agreement import clustered_share, cohen_kappa, krippendorff_alpha, wilson
+from aloe.benchmark.agreement import clustered_share, cohen_kappa, krippendorff_alpha
 from aloe.benchmark.gold_pairs import AuditPair, gold_hash
 from aloe.benchmark.inference import confidence_interval
 from aloe.benchmark.people_pairs import PeoplePair
@@ -131,11 +132,11 @@ def _mirrored(judged: Sequence[JudgedPair]) -> Share:
 
 
 def _share(cases: Iterable[tuple[JudgedPair, bool]]) -> Share:
-    """Return the share of hits, given the pair of each case; people's are clustered by message."""
-    found = list(cases)
-    if any(isinstance(each.pair, PeoplePair) for each, _ in found):
-        return clustered_share((each.pair.group, hit) for each, hit in found)
-    return wilson(sum(hit for _, hit in found), len(found))
+    """Return the share of hits; cases of one pair, of people's of one message, are a cluster."""
+    return clustered_share(
+        (each.pair.group if isinstance(each.pair, PeoplePair) else each.pair.id, hit)
+        for each, hit in cases
+    )
 
 
 def _chose(vote: Vote) -> bool:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from aloe.agents.judge import ORDERS
 from aloe.agents.panel import identity
+from aloe.benchmark.agreement import wilson
 from aloe.benchmark.gold_pairs import GoldPair, read_gold
 from aloe.benchmark.passport import JudgedPair, brier, fit_slope, issue, thresholds
 from aloe.passport import Passport, read_passport
@@ -115,6 +116,22 @@ def test_votes_tell_flips_first_place_and_what_cannot_be_read() -> None:
     assert (found.flips.value, found.flips.count) == (6 / 9, 9)
     assert (found.unreadable.value, found.unreadable.count) == (1 / 20, 20)
     assert (found.first_slot.value, found.first_slot.count) == (16 / 19, 19)
+
+
+def test_votes_on_one_pair_make_intervals_no_narrower_than_one_of_them() -> None:
+    letters = ["??" if number % 5 == 0 else "AA" for number in range(100)]
+    once = [judged(p, "abstain", shown=s) for p, s in zip(PAIRS, letters, strict=False)]
+    thrice = [
+        replace(each, verdict=each.verdict.model_copy(update={"votes": each.verdict.votes * 3}))
+        for each in once
+    ]
+    for found in (passport(once), passport(thrice)):
+        apart = wilson(20, 100)
+        assert found.unreadable.value == apart.value
+        assert found.unreadable.low == pytest.approx(apart.low)
+        assert found.unreadable.high == pytest.approx(apart.high)
+    single = [judged(p, "abstain", shown=s[0]) for p, s in zip(PAIRS, letters, strict=False)]
+    assert passport(single).unreadable == wilson(20, 100)
 
 
 def test_ties_are_readable_and_choose_no_place() -> None:
