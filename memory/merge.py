@@ -16,6 +16,7 @@ from aloe.errors import ConfigError
 from aloe.memory.returns import forget_returns
 from aloe.memory.run_folder import RunFolder, find_home, read_trees
 from aloe.schema import Tree
+from aloe.verdict import is_human
 
 
 def check_alike(runs: Iterable[Path]) -> None:
@@ -69,7 +70,8 @@ def merge(trees: Iterable[Tree]) -> list[Tree]:
 
     Raises:
         ConfigError: an agent of one tree is played by different models, or its user is not the
-            same one: another persona or mood, or one who answers in one run and not in the other.
+            same one: another persona or mood, one who answers in one run and not in the other, or
+            another person in a chat.
     """
     found: dict[str, Tree] = {}
     for tree in trees:
@@ -93,6 +95,11 @@ def _unite(one: Tree, other: Tree) -> Tree:
                 f"tree {one.id}: its {name} in one run is not that in another; such trees cannot "
                 "be merged"
             )
+    if _are_two_chats(one, other):
+        raise ConfigError(
+            f"tree {one.id}: two chats have this id, as first chats of earlier versions do, or "
+            "those with one --seed; merging them would drop preferences, so leave one out"
+        )
     if one.disclosure != other.disclosure:
         ours, theirs = (each.disclosure or "schedule" for each in (one, other))
         raise ConfigError(
@@ -108,6 +115,14 @@ def _unite(one: Tree, other: Tree) -> Tree:
         models=one.models | other.models,
         nodes=(*one.nodes, *nodes),
         verdicts=tuple(forget_returns(verdicts) if nodes or new else verdicts),
+    )
+
+
+def _are_two_chats(one: Tree, other: Tree) -> bool:
+    """Whether people chatted in both trees, and neither is how the other was before."""
+    roles = [tree.models.get(role, "") for tree in (one, other) for role in ("user", "judge")]
+    return all(map(is_human, roles)) and not (
+        one.by_id.keys() <= other.by_id.keys() or other.by_id.keys() <= one.by_id.keys()
     )
 
 

@@ -163,15 +163,21 @@ def test_conversations_of_one_folder_stand_beside_each_other(tmp_path: Path) -> 
 
 
 def test_chats_of_two_people_are_two_trees_unless_a_seed_makes_them_one(tmp_path: Path) -> None:
-    def chatted(folder: str, choice: Choice, seed: int | None = None) -> Tree:
+    def chatted(folder: str, choice: Choice, *more: str, seed: int | None = None) -> Tree:
         with talking(tmp_path / folder, says(PLAIN), says(EMOJI), seed=seed) as session:
-            say(session, "Hello.")
-            session.prefer(choice)
+            for text in ("Hello.", *more):
+                say(session, text)
+                session.prefer(choice)
         return stored(tmp_path / folder)
 
     ann, ben = chatted("ann", "1"), chatted("ben", "2")
     assert [tree.verdicts for tree in merge([ann, ben])] == [ann.verdicts, ben.verdicts]
-    assert chatted("one", "1", seed=3) == chatted("again", "1", seed=3)
+    one = chatted("one", "1", seed=3)
+    assert one == chatted("again", "1", seed=3)
+    longer, other = chatted("more", "1", "More.", seed=3), chatted("other", "2", "Else.", seed=3)
+    assert merge([one, longer]) == [longer]
+    with pytest.raises(ConfigError, match=r"two chats have this id.*leave one out"):
+        merge([longer, other])
 
 
 def test_nobody_planned_how_many_conversations_a_chat_has(tmp_path: Path) -> None:
