@@ -10,6 +10,7 @@ folder does; so folders are compared before.
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from aloe.errors import ConfigError
@@ -69,9 +70,9 @@ def merge(trees: Iterable[Tree]) -> list[Tree]:
     """Return one tree for each id, in order of first appearance.
 
     Raises:
-        ConfigError: an agent of one tree is played by different models, or its user is not the
-            same one: another persona or mood, one who answers in one run and not in the other, or
-            another person in a chat.
+        ConfigError: two trees of one id are different conversations, an agent of one tree is played
+            by different models, or its user is not the same one: another persona or mood, one who
+            answers in one run and not in the other, or another person in a chat.
     """
     found: dict[str, Tree] = {}
     for tree in trees:
@@ -80,6 +81,7 @@ def merge(trees: Iterable[Tree]) -> list[Tree]:
 
 
 def _unite(one: Tree, other: Tree) -> Tree:
+    _check_openings(one, other)
     for agent in one.models.keys() & other.models.keys():
         if one.models[agent] != other.models[agent]:
             raise ConfigError(
@@ -123,6 +125,26 @@ def _are_two_chats(one: Tree, other: Tree) -> bool:
     roles = [tree.models.get(role, "") for tree in (one, other) for role in ("user", "judge")]
     return all(map(is_human, roles)) and not (
         one.by_id.keys() <= other.by_id.keys() or other.by_id.keys() <= one.by_id.keys()
+    )
+
+
+def _check_openings(one: Tree, other: Tree) -> None:
+    """Make sure that trees whose id was given to them, as in imported data, begin alike.
+
+    An id that follows from persona and seed stands for one user, who may open differently in
+    another run; a given one, such as a number in a file, says nothing about the conversation.
+    """
+    first, second = (
+        {node.id: node.content for node in tree.children(None)} for tree in (one, other)
+    )
+    if first.keys() == second.keys() or one.id == Tree.id_for(one.persona, one.seed):
+        return
+    ours, theirs = (
+        shorten(next(iter(texts.values()), ""), 40, placeholder=" ...") for texts in (first, second)
+    )
+    raise ConfigError(
+        f"tree {one.id}: it begins with {ours!r} in one file and with {theirs!r} in another, so "
+        "these are two conversations; give each an 'id' of its own and import them again"
     )
 
 

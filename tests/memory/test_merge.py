@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aloe.config import EXPANSION_NAMES
 from aloe.errors import ConfigError
-from aloe.memory.merge import check_alike, merge
+from aloe.memory.merge import check_alike, merge, replace_fields
 from aloe.memory.prune import prune, prune_all
 from aloe.memory.returns import ReturnRule, label_returns
 from aloe.memory.run_folder import RunFolder
@@ -169,6 +169,13 @@ def test_other_models_do_not_mix() -> None:
         merge([mine, theirs])
     (both,) = merge([mine, tree.model_copy(update={"models": {"c": "z"}})])
     assert both.models == {"a": "x", "b": "y", "c": "z"}
+
+
+def test_a_simulated_user_may_open_differently_in_another_run() -> None:
+    (node,) = WIDE.children(None)
+    other = UserNode.of(None, f"{node.content} Please.", tree=WIDE.id, turn=1)
+    (both,) = merge([WIDE, replace_fields(WIDE, nodes=(other,), verdicts=())])
+    assert both.children(None) == [node, other]
 
 
 def test_trees_whose_users_differ_in_what_they_tell_are_not_merged() -> None:

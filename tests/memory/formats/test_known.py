@@ -281,6 +281,17 @@ def test_one_id_is_one_conversation(tmp_path: Path) -> None:
     assert [node.content for node in tree.nodes] == ["Hi", "Yo"]
 
 
+def test_conversations_that_share_an_id_by_chance_are_not_merged(tmp_path: Path) -> None:
+    trees = []
+    for asked in ("Name a tree.", "Is it raining?"):
+        said = [{"role": "user", "content": asked}, {"role": "assistant", "content": "No."}]
+        trees += import_trees([write(tmp_path, {"id": 0, "messages": said})]).trees
+    assert trees[0].id == trees[1].id
+    with pytest.raises(ConfigError, match=r"begins with 'Name a tree\.' in one .* 'id' of its own"):
+        merge(trees)
+    assert merge([trees[0], trees[0]]) == trees[:1]
+
+
 @pytest.mark.parametrize("given", [(), ("--format", "messages")])
 @pytest.mark.parametrize("bad", ["{broken", "[1]", '"text"'])
 def test_a_bad_record_among_the_first_can_be_set_aside(
