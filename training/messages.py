@@ -10,6 +10,7 @@ reply would save nothing.
 from collections.abc import Iterator
 from typing import Any
 
+from aloe.files.fields import list_held
 from aloe.training.export import ChatMessage
 from aloe.wording import visible
 
@@ -118,8 +119,8 @@ def _message(raw: Any, where: str) -> ChatMessage:
         raise UnfitError(f"{where} is not an object with role and content")
     if (role := raw.get("role")) not in ROLES:
         raise UnfitError(f"{where} has the role {role!r}; known are {', '.join(ROLES)}")
-    for key, held in raw.items():
-        if key not in ("role", "content") and held not in (None, "", [], {}):
+    for key in list_held(raw):
+        if key not in ("role", "content"):
             raise UnfitError(f"{where} has '{key}'; only role and content are trained on")
     return {"role": role, "content": _content(raw.get("content"), where)}
 

@@ -2,7 +2,8 @@
 
 One path each, without siblings and without a comparison. The user begins and turns alternate; a
 conversation that does otherwise is refused, not mended: where two messages of one side follow each
-other, nobody knows what the second answers. A last message without a reply stays, as a leaf.
+other, nobody knows what the second answers. A last message without a reply stays, as a leaf. A
+message with more than text, such as a call of a tool, is refused: its text alone was never said.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
+from aloe.files.fields import list_held
 from aloe.files.lines import Place
 from aloe.memory.formats.conversation import (
     IMPORTED,
@@ -18,7 +20,13 @@ from aloe.memory.formats.conversation import (
     ScoredReply,
     unknown,
 )
-from aloe.memory.formats.fields import Fields, read_list, read_name, read_text, sort_of
+from aloe.memory.formats.fields import (
+    Fields,
+    read_list,
+    read_name,
+    read_text,
+    sort_of,
+)
 from aloe.schema import digest
 from aloe.verdict import HUMAN
 from aloe.wording import visible
@@ -32,6 +40,24 @@ SHAREGPT = {
     "assistant": "assistant", "bing": "assistant", "bard": "assistant",
 }  # fmt: skip
 """Roles of `from`, by what is written there."""
+
+
+CALLS = ("tool_calls", "tool_call", "tool_call_id", "function_call")
+MEDIA = ("images", "image", "audio", "video", "files", "refusal")
+"""Fields of a message that are part of what was said; others, such as a date, are about it."""
+
+REASONING = {"reasoning", "reasoning_content", "reasoning_details", "thinking"}
+"""Fields that hold what a model thought before it replied."""
+
+TEXTS = (None, "text", "input_text", "output_text")
+"""Types of the parts that are text."""
+
+
+def count_reasoning(record: Fields) -> int:
+    """Return how many messages of a record come with what a model thought before them."""
+    lists = (value for value in record.values() if isinstance(value, list))
+    messages = (each for value in lists for each in value if isinstance(each, dict))
+    return sum(not REASONING.isdisjoint(list_held(each)) for each in messages)
 
 
 def convert_messages(record: Fields, place: Place) -> Conversation:
@@ -185,8 +211,10 @@ def _message(
     text = message.get(content)
     if isinstance(text, list):
         text = "\n".join(_parts(text, place, f"{where}'{content}' "))
-    if roles[role] == "assistant" and text is None and message.get("tool_calls"):
-        raise place.error(f"{where}calls a tool; trees hold text only")
+    for name in list_held(message):
+        if name in CALLS or name in MEDIA:
+            does = "calls a tool" if name in CALLS else f"has '{name}'"
+            raise place.error(f"{where}{does}; trees hold text only")
     by_user = roles[role] == "user"
     return roles[role], read_text({content: text}, content, place, where, empty=not by_user)
 
@@ -194,7 +222,7 @@ def _message(
 def _parts(parts: Sequence[Any], place: Place, where: str) -> Iterator[str]:
     for part in parts:
         text = part.get("text") if isinstance(part, dict) else None
-        if not isinstance(text, str):
-            kind = part.get("type") if isinstance(part, dict) else sort_of(part)
+        kind = part.get("type") if isinstance(part, dict) else sort_of(part)
+        if not isinstance(text, str) or kind not in TEXTS:
             raise place.error(f"{where}has a part that is {kind!r}; trees hold text only")
         yield text

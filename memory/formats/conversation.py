@@ -64,6 +64,8 @@ class Conversation:
     """The judge who gave the scores."""
     system: bool = False
     """Whether it had a system message, for which trees have no place."""
+    reasoning: int = 0
+    """Messages with what a model thought before it wrote them, which trees leave out, too."""
 
     def tree(self) -> Tree:
         """Return the tree."""

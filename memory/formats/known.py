@@ -7,7 +7,7 @@ Otherwise the user chooses.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -23,6 +23,7 @@ from aloe.memory.formats.chats import (
     convert_messages,
     convert_sharegpt,
     convert_wildchat,
+    count_reasoning,
     has_messages,
 )
 from aloe.memory.formats.conversation import Conversation
@@ -39,6 +40,7 @@ Read = Callable[[Sequence[Path], OnBad, Counter[str]], Found]
 """Yields the trees of files; counts what had no place in them."""
 
 SYSTEM = "system messages left out, for which trees have no place"
+REASONING = "pieces of reasoning left out, for which trees have no place"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +144,7 @@ def _one_by_one(talk: Callable[[Fields, Place], Conversation]) -> Read:
         for file in files:
             for place, record in read_objects(file, on_bad):
                 try:
-                    yield place, talk(record, place)
+                    yield place, replace(talk(record, place), reasoning=count_reasoning(record))
                 except InputError as error:
                     on_bad(error)
 
@@ -156,7 +158,8 @@ def _trees(
     left_out: Counter[str],
 ) -> Found:
     for place, talk in talks(files, on_bad):
-        left_out.update([SYSTEM] if talk.system else [])
+        counts = {SYSTEM: int(talk.system), REASONING: talk.reasoning}
+        left_out.update({what: count for what, count in counts.items() if count})
         yield place, talk.tree()
 
 

@@ -9,7 +9,7 @@ import pytest
 from command import RunAloe
 
 from aloe.errors import ConfigError, InputError
-from aloe.memory.formats.known import FORMATS, SYSTEM, import_trees, tell
+from aloe.memory.formats.known import FORMATS, REASONING, SYSTEM, import_trees, tell
 from aloe.memory.formats.prism import KEYS
 from aloe.memory.merge import merge
 from aloe.memory.run_folder import read_trees
@@ -178,6 +178,24 @@ def test_a_system_message_in_a_field_of_its_own_is_counted(tmp_path: Path) -> No
     ]
     found = import_trees([write(tmp_path, *scored)])
     assert (found.left_out, [len(tree.verdicts) for tree in found.trees]) == ({SYSTEM: 2}, [1, 1])
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"tool_calls": [{"id": "x"}]}, {"function_call": {"name": "w"}}, {"images": ["a.png"]}],
+)
+def test_a_message_is_text_alone(more: dict[str, Any], tmp_path: Path) -> None:
+    asked = {"role": "user", "content": "Is it raining?"}
+    reply = {"role": "assistant", "content": "Let me look.", "refusal": None, "turn": 1}
+    thought = {**reply, "tool_calls": [], "reasoning": "Hm.", "reasoning_content": "Hm."}
+    rows = [{"messages": [asked, each]} for each in (thought, {**reply, **more})]
+    with pytest.raises(InputError, match=r"given.jsonl:2: message 2 .*; trees hold text only"):
+        import_trees([write(tmp_path, *rows)])
+    pair = {"prompt": "Is it raining?", "chosen": [{**thought, **more}], "rejected": "No."}
+    found = import_trees([write(tmp_path, rows[0], pair)], "messages", skip_bad=True)
+    assert (found.left_out, len(found.bad)) == ({REASONING: 1}, 1)
+    with pytest.raises(InputError, match="trees hold text only"):
+        import_trees([write(tmp_path, pair)])
 
 
 def test_a_pair_that_contradicts_one_before(tmp_path: Path) -> None:
