@@ -18,7 +18,7 @@ from aloe.models.weights import ADAPTER, adapter_base, model_path, plain_name
 from aloe.number_format import counted, format_number
 from aloe.passport import read_passport
 from aloe.training.curves import CURVES, find_first_and_last, name_evaluations
-from aloe.training.makers import CODE, MODELS, PEOPLE, join_makers
+from aloe.training.makers import CODE, MODELS, PEOPLE, UNKNOWN, join_makers
 from aloe.training.model_folder import Record
 
 METHODS = {
@@ -103,8 +103,11 @@ def _name_teacher(record: Record) -> str:
 def _name_judges(record: Record) -> str:
     """Say whose preference the judge's labels are."""
     judges = record.get("judges", [MODELS])  # earlier versions do not say
-    if not judges:
+    if not {*judges} - {UNKNOWN}:
         return "what a judge preferred whom the trees do not name"
+    if UNKNOWN in judges:
+        named = join_makers({*judges} - {UNKNOWN})
+        return f"what {named} and judges whom the trees do not name preferred"
     others = "" if PEOPLE in judges else ", which is not what people prefer"
     return f"what {join_makers(judges)} preferred{others}"
 
@@ -132,9 +135,9 @@ def _passport(data: Path, record: Record) -> str:
 
 
 def _learns_judge(record: Record) -> bool:
-    """Return whether labels of a model or of custom code were learnt."""
+    """Return whether labels of a model, of custom code or of nobody known were learnt."""
     label, judges = record["settings"]["label"], record.get("judges", [MODELS])
-    if label == "people" or (judges and not {MODELS, CODE} & {*judges}):
+    if label == "people" or (judges and not {MODELS, CODE, UNKNOWN} & {*judges}):
         return False
     by_judge = "siblings"  # returns that are made of how the judge ranked the replies to a message
     return label != "return" or by_judge in record.get("levels", [by_judge])

@@ -1,8 +1,13 @@
-"""Who played the users of trees and who judged their replies: models, rules, people or code."""
+"""Who played the users of trees and who judged their replies: models, rules, people or code.
 
-from collections.abc import Collection, Iterator
+Conversations from elsewhere do not say all of it, and may be of people; a part of a tree is known
+only if its own messages or votes say who made them.
+"""
+
+from collections.abc import Collection
 
 from aloe.agents.rules import RULE
+from aloe.memory.conversations import IMPORTED
 from aloe.schema import Tree
 from aloe.verdict import is_human
 
@@ -13,14 +18,19 @@ UNKNOWN = "not recorded"
 
 
 def find_users(tree: Tree) -> set[str]:
-    """Return who played the user of a tree; nobody is known where it names no models."""
-    played = {user.agent for user in tree.users} if tree.models else ()
-    return {_describe_maker(tree, name, tree.models.get("user", "")) for name in played}
+    """Return who played the user of a tree, `UNKNOWN` among them where it does not say."""
+    return {_user(tree, agent) for agent in {user.agent for user in tree.users}}
+
+
+def find_assistants(tree: Tree) -> set[str]:
+    """Return who wrote the replies of a tree: models, except where it does not say."""
+    return {UNKNOWN if reply.agent == IMPORTED else MODELS for reply in tree.replies}
 
 
 def find_judges(tree: Tree) -> set[str]:
-    """Return who compared the replies of a tree; nobody is known where it names no models."""
-    return {_describe_maker(tree, name) for name in _judges(tree)} if tree.models else set()
+    """Return who compared the replies of a tree, `UNKNOWN` among them where it does not say."""
+    votes = (vote.judge for verdict in tree.verdicts for vote in verdict.votes)
+    return {_describe_maker(tree, judge) for judge in {*votes}}
 
 
 def join_makers(makers: Collection[str]) -> str:
@@ -28,8 +38,11 @@ def join_makers(makers: Collection[str]) -> str:
     return " and ".join(sorted(makers)) or UNKNOWN
 
 
-def _judges(tree: Tree) -> Iterator[str]:
-    return (vote.judge for verdict in tree.verdicts for vote in verdict.votes)
+def _user(tree: Tree, agent: str) -> str:
+    model = tree.models.get("user")
+    if agent == "user" and model is None:  # a conversation of ours that was exported and read back
+        return UNKNOWN
+    return _describe_maker(tree, agent, model or "")
 
 
 def _describe_maker(tree: Tree, *names: str) -> str:
@@ -37,4 +50,6 @@ def _describe_maker(tree: Tree, *names: str) -> str:
         return PEOPLE
     if RULE in names:
         return RULES
-    return MODELS if {*names} & {*tree.models.values()} else CODE
+    if {*names} & {*tree.models.values()}:
+        return MODELS
+    return UNKNOWN if IMPORTED in names or not tree.models else CODE

@@ -29,7 +29,14 @@ from aloe.training.features import (
     render_features,
 )
 from aloe.training.labels import Label, render_agreement
-from aloe.training.makers import MODELS, PEOPLE, find_judges, find_users, join_makers
+from aloe.training.makers import (
+    PEOPLE,
+    UNKNOWN,
+    find_assistants,
+    find_judges,
+    find_users,
+    join_makers,
+)
 
 Split = Literal["train", "test"]
 
@@ -45,18 +52,31 @@ RESTRAINT = """
 {} rows teach not to be personal: a message that has nothing to do with the user, and of two replies
 the one that drags in what the user said loses. A program made them.
 """
-IMPORTED = "Some were imported, so it is not known\nhere who spoke in them and who judged."
-"""What a card says where trees name no models (see `aloe trees import`)."""
+IMPORTED = "Some were imported, so it is not known\nhere {}."
+"""What a card says where trees do not name their makers (see `aloe trees import`)."""
 
 
 def describe_makers(trees: Sequence[Tree], label: Label) -> str:
-    """Return who played the users and who judged, in a sentence: models, rules or people."""
-    users = set().union(*map(find_users, trees))
-    judges = {PEOPLE} if label == "people" else set().union(*map(find_judges, trees))
-    said = f"Users are {join_makers(users)}, assistants {MODELS}, judges {join_makers(judges)}"
-    if PEOPLE in users | judges:
-        return f"{said}."
-    return f"{said}; no human took part, and no label here is a human's."
+    """Return who spoke and who judged, in a sentence or two: models, rules or people.
+
+    That no human took part is said only where all makers are known.
+    """
+    made: dict[str, set[str]] = {
+        "users": set().union(*map(find_users, trees)),
+        "assistants": set().union(*map(find_assistants, trees)),
+        "judges": {PEOPLE} if label == "people" else set().union(*map(find_judges, trees)),
+    }
+    known = {part: makers for part, makers in made.items() if UNKNOWN not in makers}
+    said = ", ".join(f"{part} {join_makers(makers)}" for part, makers in known.items())
+    said = said[:1].upper() + said[1:].replace(" ", " are ", 1)
+    if known.keys() == made.keys():
+        human = PEOPLE in made["users"] | made["judges"]
+        no_human = "" if human else "; no human took part, and no label here is a human's"
+        return f"{said}{no_human}."
+    spoken = "" if {"users", "assistants"} <= known.keys() else "who spoke in them"
+    judged = "" if "judges" in known else "who judged"
+    unknown = IMPORTED.format(" and ".join(filter(None, (spoken, judged))))
+    return f"{unknown} {said}." if said else unknown
 
 
 def choose_split(persona: str, test_share: float) -> Split:
@@ -163,8 +183,8 @@ def render_dataset_card(
         f"      - {{split: {split}, path: {split}{suffix}}}\n" for split in rows if rows[split]
     )
     lengths = [_prompt_length(row.get("prompt")) for held in rows.values() for row in held]
-    known = [bool(tree.models) for tree in trees]
-    made = describe_makers(trees, label) if all(known) else IMPORTED
+    known = [_names_speakers(tree) for tree in trees]
+    made = describe_makers(trees, label)
     models = Counter(f"{role}: {name}" for tree in trees for role, name in tree.models.items())
     models.update({"not known": known.count(False)} if not all(known) else {})
     personas = {split: len({row["persona"] for row in held}) for split, held in rows.items()}
@@ -202,6 +222,11 @@ No persona is in both splits. Left out: {format_left_out(skipped) or "nothing"}.
 
 {_histogram(lengths)}
 """
+
+
+def _names_speakers(tree: Tree) -> bool:
+    """Whether a tree says which models spoke in it."""
+    return bool(tree.models) and UNKNOWN not in find_users(tree) | find_assistants(tree)
 
 
 def _prompt_length(prompt: Any) -> int:

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import config, grow
+from builders import PERSONAS, assistant, config, grow, user
 
 from aloe.errors import StoreError
+from aloe.memory.conversations import IMPORTED, verdict_of
 from aloe.schema import Tree
 from aloe.training.export import COLUMNS, ROWS, Format, Row, Skipped, take_trainer_columns
 from aloe.training.features import KINDS, infer_features, render_features
@@ -139,6 +140,35 @@ def test_a_card_says_who_played_and_who_judged(
     found = describe_makers([grown.model_copy(update=changes)], label)
     assert said in found
     assert ("no human took part" in found) == ("people" not in found)
+
+
+@pytest.mark.parametrize(
+    ("agents", "judge", "rejudged", "said"),
+    [
+        ((IMPORTED, IMPORTED), IMPORTED, False, "here who spoke in them and who judged."),
+        ((IMPORTED, IMPORTED), "m", True, "here who spoke in them. Judges are language models."),
+        (("user", IMPORTED), "m", True, "here who spoke in them. Judges are language models."),
+        (("human", "gpt-4"), IMPORTED, False, "here who judged. Users are people, assistants lang"),
+        (("human", "gpt-4"), "m", True, "Users are people, assistants language models, judges la"),
+        (("human", "gpt-4"), "human:1", False, "judges people."),
+    ],
+)
+def test_a_card_says_what_is_known_of_imported_conversations(
+    agents: tuple[str, str], judge: str, rejudged: bool, said: str
+) -> None:
+    asked = user("Hi", agent=agents[0])
+    pair = [assistant(text, asked, agent=agents[1]) for text in ("Yo", "No")]
+    verdict = verdict_of(asked.id, pair[0].id, pair[1].id, judge=judge)
+    tree = Tree(
+        id="t", persona=PERSONAS[0], seed=0, models={"judge": "m"} if rejudged else {},
+        nodes=(asked, *pair), verdicts=(verdict,),
+    )  # fmt: skip
+    card = render_dataset_card(
+        [tree], {}, Skipped(), "dpo", features={}, passport=None, licence="mit"
+    )
+    assert said in card
+    assert "no human took part" not in card
+    assert ("not known (1 tree)" in card) == (not rejudged or IMPORTED in agents)
 
 
 def test_a_split_of_an_earlier_export_does_not_stay(tmp_path: Path) -> None:

@@ -927,6 +927,7 @@ def test_a_card_names_a_judge_only_where_one_decided(run, tmp_path):
     ("method", "settings", "about", "there"),
     [
         ("dpo", {}, {}, True),
+        ("dpo", {}, {"judges": ["not recorded"]}, True),
         ("dpo", {"label": "return"}, {"levels": ["siblings"]}, True),
         ("dpo", {"label": "return"}, {"levels": ["rated", "wishes"]}, False),
         ("dpo", {"label": "mixed"}, {"levels": ["wishes"]}, True),
