@@ -17,10 +17,16 @@ COLUMNS: dict[str, str] = {
     "used": "texts", "mind_reading": "texts", "parroting": "yes", "personal": "yes",
     "right": "yes", "empty": "yes", "user_faults": "texts", "dialogue": "text", "user": "text",
     "reply": "text", "knowable": "number", "known": "number", "questions": "number",
-    "needless": "number", "answer": "text",
+    "needless": "number", "answer": "text", "answered": "yes", "broken": "number",
+    "leaked": "texts", "on_table": "level", "stand_ins": "texts",
 }  # fmt: skip
-"""Name and kind of every column; `value` and `mass` are null where a rating is missing, the last
-five where it is not recorded what users tell."""
+"""Name and kind of every column. `value` and `mass` are null where a rating is missing, `on_table`
+where the user's message is prescribed, and `knowable` to `broken` where it is not recorded what
+users tell."""
+
+NO_COLUMNS = frozenset({"scores", "recall", "control", "elicitation", "told", "scheduled"})
+"""Fields that have none: records of several values, what is the same in a whole condition, and
+`control`, which is the column `condition`."""
 
 
 def write_parquet(bench: Bench, path: Path) -> None:
@@ -28,6 +34,7 @@ def write_parquet(bench: Bench, path: Path) -> None:
 
     Raises:
         InputError: a line of the scores is broken.
+        ValueError: a field of the scores has no column and is not to have none.
         ImportError: pyarrow is not installed.
     """
     import pyarrow
@@ -47,8 +54,19 @@ def write_parquet(bench: Bench, path: Path) -> None:
 def _ratings(bench: Bench) -> Iterator[dict[str, Any]]:
     for condition in bench.conditions:
         for row in bench.rows(condition):
-            shared = row.model_dump(exclude={"scores", "recall", "control", "elicitation"})
+            shared = row.model_dump() | {"stand_ins": row.stand_ins, "condition": condition}
             if row.elicitation:
-                shared |= row.elicitation.model_dump(exclude={"told", "scheduled"})
+                shared |= row.elicitation.model_dump()
             for score in row.scores:
-                yield {**shared, "condition": condition, **score.model_dump()}
+                yield _fit({**shared, **score.model_dump()})
+
+
+def _fit(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns of a rating: pyarrow would drop what has none without a word.
+
+    Raises:
+        ValueError: a field has no column and is not to have none.
+    """
+    if unknown := found.keys() - COLUMNS.keys() - NO_COLUMNS:
+        raise ValueError(f"scores.parquet has no column for {', '.join(sorted(unknown))}")
+    return {name: value for name, value in found.items() if name in COLUMNS}
