@@ -23,7 +23,7 @@ from aloe.extras import needs
 from aloe.models.model_string import ModelString
 
 if TYPE_CHECKING:
-    from opentelemetry.trace import Span, TracerProvider
+    from opentelemetry.trace import Span, SpanContext, TracerProvider
 
     from aloe.calls.event import Event
     from aloe.calls.log import CallLog
@@ -31,7 +31,11 @@ if TYPE_CHECKING:
     from aloe.models.open import Message
 
 OPEN_TREES = 1024
-"""Trees whose span is kept open for further calls; the one that was silent longest is ended."""
+"""Trees whose span and messages are kept for further calls, beside those that are in flight; of
+more, the one that was silent longest is ended. Its later spans still belong to its trace."""
+
+NOT_KEPT = "(not kept: too many trees were traced since this was sent)"
+"""Stands for a message of such a tree that no event spells out again."""
 
 LANGSMITH = (
     "LANGSMITH_TRACING",
@@ -50,13 +54,18 @@ def silence_langsmith() -> None:
 
 
 @contextmanager
-def trace_calls(config: "TelemetryConfig", calls: "CallLog") -> Iterator[None]:
+def trace_calls(config: "TelemetryConfig", calls: "CallLog", *, width: int = 0) -> Iterator[None]:
     """Trace the calls of the block as far as `config` wants it.
+
+    Args:
+        config: the settings.
+        calls: where the calls pass.
+        width: trees that are in flight at once.
 
     Raises:
         ConfigError: a package that is needed is not installed.
     """
-    with _langsmith(config), _spans(config, calls):
+    with _langsmith(config), _spans(config, calls, width):
         yield
 
 
@@ -82,12 +91,12 @@ def _langsmith(config: "TelemetryConfig") -> Iterator[None]:
 
 
 @contextmanager
-def _spans(config: "TelemetryConfig", calls: "CallLog") -> Iterator[None]:
+def _spans(config: "TelemetryConfig", calls: "CallLog", width: int) -> Iterator[None]:
     if not config.spans:
         yield
         return
     provider = _provider()
-    spans = Spans(provider, content=config.content)
+    spans = Spans(provider, content=config.content, width=width)
     calls.listen(spans.add)
     try:
         yield
@@ -126,12 +135,16 @@ class Spans:
     Args:
         provider: where the spans go.
         content: whether messages and answers are part of them.
+        width: trees that are in flight at once.
     """
 
-    def __init__(self, provider: "TracerProvider", *, content: bool) -> None:
+    def __init__(self, provider: "TracerProvider", *, content: bool, width: int = 0) -> None:
         self._tracer = provider.get_tracer("aloe")
         self._content = content
+        self._most = OPEN_TREES + width
         self._trees: OrderedDict[str | None, _Tree] = OrderedDict()
+        self._ended: dict[str | None, SpanContext] = {}
+        """Where further spans of trees belong whose own span is ended."""
 
     def add(self, event: "Event") -> None:
         """Make the span of a call."""
@@ -161,20 +174,28 @@ class Spans:
 
     def _tree(self, event: "Event") -> _Tree:
         if event.tree not in self._trees:
-            span = self._tracer.start_span(
-                f"tree {event.tree}" if event.tree else "calls outside of trees",
-                start_time=_nanoseconds(event.started),
-                attributes={"gen_ai.conversation.id": event.tree} if event.tree else None,
-            )
-            self._trees[event.tree] = _Tree(span=span, ended=event.started)
-            if len(self._trees) > OPEN_TREES:
+            self._trees[event.tree] = _Tree(span=self._open(event), ended=event.started)
+            if len(self._trees) > self._most:
                 self._end_oldest()
         self._trees.move_to_end(event.tree)
         return self._trees[event.tree]
 
+    def _open(self, event: "Event") -> "Span":
+        """Return the span of a tree; one that is ended already stays as it was sent."""
+        from opentelemetry.trace import NonRecordingSpan
+
+        if event.tree in self._ended:
+            return NonRecordingSpan(self._ended[event.tree])
+        return self._tracer.start_span(
+            f"tree {event.tree}" if event.tree else "calls outside of trees",
+            start_time=_nanoseconds(event.started),
+            attributes={"gen_ai.conversation.id": event.tree} if event.tree else None,
+        )
+
     def _end_oldest(self) -> None:
-        _, tree = self._trees.popitem(last=False)
+        name, tree = self._trees.popitem(last=False)
         tree.span.end(end_time=_nanoseconds(tree.ended))
+        self._ended[name] = tree.span.get_span_context()
 
 
 def _nanoseconds(seconds: float) -> int:
@@ -207,9 +228,11 @@ def _attributes(event: "Event") -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _content(event: "Event", texts: "dict[str, Message]") -> dict[str, str]:
-    sent = [_part(*texts[name]) for name in event.prompt if name in texts]
-    found = {"gen_ai.input.messages": json.dumps(sent, ensure_ascii=False)}
+def _content(event: "Event", texts: "dict[str, Message]") -> dict[str, Any]:
+    sent = [_part(*texts.get(name, ("unknown", NOT_KEPT))) for name in event.prompt]
+    found: dict[str, Any] = {"gen_ai.input.messages": json.dumps(sent, ensure_ascii=False)}
+    if missing := sum(name not in texts for name in event.prompt):
+        found["aloe.messages_not_kept"] = missing
     if event.reply:
         answer = {**_part("assistant", event.reply["text"]), "finish_reason": event.reply["finish"]}
         found["gen_ai.output.messages"] = json.dumps([answer], ensure_ascii=False)

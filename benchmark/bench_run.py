@@ -26,6 +26,7 @@ from aloe.calls.log import CallLog
 from aloe.calls.prices import check_prices
 from aloe.config import Condition, Config
 from aloe.graphs.batch import RunProgress
+from aloe.graphs.concurrency import width_of
 from aloe.memory.disclosures import DisclosureChecker
 from aloe.memory.run_folder import RunFolder
 from aloe.models.open import Model, check_reachable, closed_model, open_model
@@ -100,7 +101,7 @@ class BenchRun:
             )
             with (
                 around(condition, progress, calls) as on_change,
-                trace_calls(config.telemetry, calls),
+                trace_calls(config.telemetry, calls, width=width_of(config)),
             ):
                 calls.listen(lambda _: on_change())
                 rows = await run_condition(

@@ -26,6 +26,7 @@ from aloe.calls.log import CallLog
 from aloe.calls.prices import check_prices
 from aloe.config import Config
 from aloe.graphs.batch import RunProgress
+from aloe.graphs.concurrency import width_of
 from aloe.graphs.rejudge import check_same, keep_hashes, rejudge
 from aloe.memory.run_folder import RunFolder
 from aloe.models.model_string import ModelString
@@ -86,7 +87,7 @@ class RejudgeRun:
 
         Its calls are traced as the settings say (`aloe.telemetry`).
         """
-        with trace_calls(self.config.telemetry, calls):
+        with trace_calls(self.config.telemetry, calls, width=width_of(self.config)):
             await rejudge(
                 self.config, self.trees, self.folder, self.models, calls, self.progress, on_change
             )

@@ -27,6 +27,7 @@ from aloe.config import Config
 from aloe.errors import ConfigError, InputError, StoreError
 from aloe.graphs.batch import RunProgress, grow_all
 from aloe.graphs.checks import check_rollouts, check_simulation
+from aloe.graphs.concurrency import width_of
 from aloe.graphs.context import open_models
 from aloe.graphs.plan import PlannedTree, last_turn, names_of, plan_extension, plan_trees
 from aloe.graphs.rollouts import plan_rollouts
@@ -128,7 +129,7 @@ class Simulation:
 
         Its calls are traced as the settings say (`aloe.telemetry`).
         """
-        with trace_calls(self.config.telemetry, calls):
+        with trace_calls(self.config.telemetry, calls, width=width_of(self.config)):
             await grow_all(
                 self.wanted, self.config, self.folder, self.models, calls, progress, on_change
             )

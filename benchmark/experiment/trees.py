@@ -155,5 +155,5 @@ async def grow(
         each.tree: each for each in plan_trees(personas, config.simulation.trees, config.seed)
     }
     width = config.simulation.concurrency
-    with trace_calls(config.telemetry, calls):
+    with trace_calls(config.telemetry, calls, width=width):
         await finish_trees(wanted, make, folder, calls, progress, on_change, width=width)

@@ -115,6 +115,47 @@ def test_memory_stays_small_over_many_trees(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(exporter.get_finished_spans()) == 20
 
 
+def prompts_of_two_rounds(trees: int, width: int) -> tuple[list[ReadableSpan], list[Any]]:
+    """Return the spans of trees that each call twice by turns, and what the last calls sent."""
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    calls, spans = CallLog(), Spans(provider, content=True, width=width)
+    calls.listen(spans.add)
+    for said in ([], [("assistant", "Yo")]):
+        for number in range(trees):
+            event = Event(role="user", model="m", tree=f"t{number}", node=None)
+            calls.take(event, [("user", f"Hi {number}"), *said])
+    spans.end()
+    found = list(exporter.get_finished_spans())
+    sent = [dict(s.attributes or {})["gen_ai.input.messages"] for s in found if s.parent]
+    return found, [json.loads(str(each)) for each in sent[trees:]]
+
+
+def test_trees_in_flight_keep_their_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telemetry, "OPEN_TREES", 1)
+    _, sent = prompts_of_two_rounds(trees=5, width=4)
+    for number, (first, second) in enumerate(sent):
+        assert first["parts"][0]["content"] == f"Hi {number}"
+        assert second["parts"][0]["content"] == "Yo"
+
+
+def test_a_tree_is_one_trace_and_what_is_not_kept_is_marked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(telemetry, "OPEN_TREES", 2)
+    found, sent = prompts_of_two_rounds(trees=5, width=0)
+    roots = {span.name: span.context.trace_id for span in found if span.parent is None}
+    assert sorted(roots) == [f"tree t{number}" for number in range(5)]
+    for span in found:
+        tree = dict(span.attributes or {})["gen_ai.conversation.id"]
+        assert span.context.trace_id == roots[f"tree {tree}"]
+    assert {(first["role"], first["parts"][0]["content"]) for first, _ in sent} == {
+        ("unknown", telemetry.NOT_KEPT)
+    }
+    later = [span for span in found if span.parent][5:]
+    assert {dict(span.attributes or {})["aloe.messages_not_kept"] for span in later} == {1}
+
+
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     with (
