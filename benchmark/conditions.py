@@ -61,6 +61,16 @@ def load_candidate(
     return config
 
 
+def split_models(given: str | Sequence[str] | None) -> list[str]:
+    """Return the model strings in one argument: separated by commas, or a list already.
+
+    Inspect makes a list of `-T judge=A,B`, and leaves one name, or a text given in Python, as text.
+    """
+    texts = [given] if isinstance(given, str) else given or ()
+    names = (name.strip() for text in texts for name in text.split(","))
+    return [name for name in names if name]
+
+
 def _given_beside(
     written: Mapping[str, object], section: str, models: Sequence[str]
 ) -> Mapping[str, Any]:

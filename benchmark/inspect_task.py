@@ -36,7 +36,7 @@ from aloe.agents.candidate import NAME, CandidateAgent
 from aloe.agents.rating import PointwiseJudge
 from aloe.agents.user import UserAgent
 from aloe.benchmark.cases import load_cases
-from aloe.benchmark.conditions import load_candidate
+from aloe.benchmark.conditions import load_candidate, split_models
 from aloe.benchmark.dialogues import PlannedDialogue, check_cases, plan
 from aloe.benchmark.judging import judge_dialogue, missing_dialogue
 from aloe.benchmark.reply_levels import mean_level
@@ -103,7 +103,7 @@ class InspectChat(BaseChatModel):
 def aloe(
     suite: str = "aloe-100",
     user: str | None = None,
-    judge: str | None = None,
+    judge: str | list[str] | None = None,
     seeds: int = 1,
     seed: int = 0,
     disclosure: str | None = None,
@@ -113,7 +113,7 @@ def aloe(
     Args:
         suite: a shipped suite, or a file of cases.
         user: model string of the simulated user; the default of the settings if not given.
-        judge: model strings of the judges, separated by commas.
+        judge: model strings of the judges, separated by commas or as a list.
         seeds: dialogues for each case.
         seed: of the flips of signs, see `aloe.benchmark.inference`.
         disclosure: when users tell something (see `aloe.config.user`), where a case does not say.
@@ -124,8 +124,7 @@ def aloe(
     cases = load_cases(suite)
     if len(suites := {case.suite for case in cases}) > 1:
         raise ConfigError(f"{suite} holds {', '.join(sorted(suites))}; give a file for each suite")
-    judges = [name.strip() for name in judge.split(",")] if judge else []
-    given = {"user.disclosure": disclosure}
+    given, judges = {"user.disclosure": disclosure}, split_models(judge)
     config = load_candidate(None, given, model=None, user=user, judges=judges, source="-T")
     check_cases(cases, config)
     planned = {

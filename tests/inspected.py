@@ -1,7 +1,7 @@
 """Run in Inspect's environment: the task with a scripted model; ends with the figures as JSON.
 
 Arguments: file of cases, folder for logs, `play` or `fail`; with `fail`, Inspect's settings
-say how to sample.
+say how to sample, and the judge is given as a list, as Inspect gives several.
 """
 
 import json
@@ -44,7 +44,7 @@ def said(messages, tools, choice, config):
 own = {"max_tokens": 50} if sys.argv[3] == "fail" else {}
 given = {"temperature": 0.1} if sys.argv[3] == "fail" else {}
 (log,) = run(
-    aloe(suite=sys.argv[1], user=S, judge=S, seeds=2),
+    aloe(suite=sys.argv[1], user=S, judge=[S] if sys.argv[3] == "fail" else S, seeds=2),
     model=get_model("mockllm/model", config=GenerateConfig(**own), custom_outputs=said),
     log_dir=sys.argv[2],
     display="none",

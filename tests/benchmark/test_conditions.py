@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from aloe.benchmark.conditions import load_candidate, with_controls
+from aloe.benchmark.conditions import load_candidate, split_models, with_controls
 from aloe.errors import ConfigError
 
 SERVED = 'model = "openai:a"\nbase_url = "http://a:1/v1"\napi_key_env = "A_KEY"\n'
@@ -18,6 +18,13 @@ def file(tmp_path: Path) -> Path:
         f"[benchmark.candidate]\n{CLAUDE}[models.user]\n{CLAUDE}[models.judge]\n{SERVED}"
     )
     return path
+
+
+def test_judges_come_as_text_or_as_a_list() -> None:
+    assert split_models("openai:a, openai:b") == ["openai:a", "openai:b"]
+    assert split_models(["openai:a", "openai:b"]) == ["openai:a", "openai:b"]
+    assert split_models("openai:a") == ["openai:a"]
+    assert split_models(None) == split_models("") == []
 
 
 def test_models_of_flags_take_nothing_over(file: Path) -> None:
