@@ -1,8 +1,9 @@
 """Importing other tools' personas into a pool, and reporting what was skipped and why."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from aloe.config import PersonasConfig
 from aloe.errors import InputError
@@ -14,6 +15,8 @@ from aloe.memory.imports import Columns, ImportedText, describe, match_personali
 from aloe.memory.pool.gate import Fate, PersonaPool
 from aloe.memory.pool.open import open_pool
 from aloe.schema import Persona
+
+NO_ROWS: Mapping[str, Sequence[Place]] = MappingProxyType({})
 
 FEW = 3
 """Rows from which a file that says the same in all of them is taken for a mistake."""
@@ -105,6 +108,8 @@ class _Given:
     """Whole personas by id."""
     places: dict[str, Place] = field(default_factory=dict)
     """Where each text stands first, by the id of its description."""
+    rows: dict[str, Place] = field(default_factory=dict)
+    """Where each whole persona stands, by id."""
     repeated: list[str] = field(default_factory=list)
     bad: list[str] = field(default_factory=list)
 
@@ -122,6 +127,7 @@ class _Given:
                 self.loose[kind].append(each)
         if found.persona:
             self.whole[found.persona.id] = found.persona
+            self.rows.setdefault(found.persona.id, found.place)
             self.places.setdefault(_life(found.persona).id, found.place)
 
     def check_id(self, found: ImportedText) -> None:
@@ -134,8 +140,8 @@ class _Given:
             return
         if (new.profile, new.personality) != (there.profile, there.personality):
             raise found.place.error(
-                f"has the id {new.id} of another persona ({self.places[_life(there).id]}); give it "
-                "another, or leave ids out"
+                f"has the id {new.id} of another persona ({self.rows[new.id]}); give it another, "
+                "or leave ids out"
             )
 
 
@@ -188,13 +194,16 @@ class _ImportGate:
         self._given = given
         self._keep_near = keep_near
 
-    def new(self, kind: Kind, wanted: list[Description]) -> list[Description]:
+    def new(
+        self, kind: Kind, wanted: list[Description], rows: Mapping[str, Sequence[Place]] = NO_ROWS
+    ) -> list[Description]:
         """Return the descriptions that can be used.
 
-        A personality that the pool knows word by word can be used again; a life cannot.
+        A personality that the pool knows word by word can be used again; a life cannot. Each row
+        that is refused is noted; `rows` are those of a description, by id, where it has several.
         """
         if kind == "profile":
-            wanted = [each for each in wanted if not self._is_there(each)]
+            wanted = [each for each in wanted if not self._is_there(each, rows)]
         if not wanted:
             return []
         texts = [description.text for description in wanted]
@@ -207,20 +216,25 @@ class _ImportGate:
             if fate.accepted or (known and kind == "personality"):
                 kept.append(description.near(fate.nearest.similarity if fate.nearest else None))
             else:
-                self._refuse(description, fate)
+                self._refuse(description, fate, rows)
         return kept
 
     def new_wholes(self) -> Iterator[Persona]:
         """Yield the whole personas whose profile is new; a personality may return."""
         whole = self._given.whole.values()
-        lives = {life.id: life for life in map(_life, whole)}
-        new = {life.id for life in self.new("profile", list(lives.values()))}
+        lives: dict[str, Description] = {}
+        rows: dict[str, list[Place]] = {}
+        for persona in whole:
+            life = _life(persona)
+            lives.setdefault(life.id, life)
+            rows.setdefault(life.id, []).append(self._given.rows[persona.id])
+        new = {life.id for life in self.new("profile", list(lives.values()), rows)}
         chosen = []
         for persona in whole:
-            if (life := _life(persona)).id not in new:
+            if _life(persona).id not in new:
                 continue
             if persona.id in self._pool.ids:
-                said = f"{self._given.places[life.id]} has the id {persona.id} of one in the pool"
+                said = f"{self._given.rows[persona.id]} has the id {persona.id} of one in the pool"
                 self._given.repeated.append(said)
             else:
                 chosen.append(persona)
@@ -228,27 +242,36 @@ class _ImportGate:
             self._pool.hold("personality", sorted({p.personality for p in chosen}))
         yield from chosen
 
-    def _is_there(self, life: Description) -> bool:
+    def _rows(
+        self, description: Description, rows: Mapping[str, Sequence[Place]]
+    ) -> Sequence[Place]:
+        return rows.get(description.id) or [self._given.places[description.id]]
+
+    def _is_there(self, life: Description, rows: Mapping[str, Sequence[Place]]) -> bool:
         """Whether a life is in the pool word by word, or was in a row before; note it if so."""
         there = self._pool.knows("profile", life.id)
         if there:
-            place = self._given.places[life.id]
-            said = f"{place} has the same profile as another row or one in the pool"
-            self._given.repeated.append(said)
+            self._given.repeated += [
+                f"{place} has the same profile as another row or one in the pool"
+                for place in self._rows(life, rows)
+            ]
         return there
 
-    def _refuse(self, description: Description, fate: Fate) -> None:
+    def _refuse(
+        self, description: Description, fate: Fate, rows: Mapping[str, Sequence[Place]]
+    ) -> None:
         nearest = fate.nearest
         assert nearest is not None
         like = self._given.places.get(nearest.id)
         same = nearest.id == description.id
-        self.near.append(
+        self.near += [
             NearCopy(
-                row=str(self._given.places[description.id]),
+                row=str(place),
                 similarity=round(nearest.similarity, 4),
                 like=str(like) if like and not same else "one in the pool or its seeds",
             )
-        )
+            for place in self._rows(description, rows)
+        ]
 
 
 def _hold_seeds(pool: PersonaPool) -> list[Description]:

@@ -3,7 +3,10 @@ from pathlib import Path
 
 from command import RunAloe
 
+from aloe.config import PersonasConfig
+from aloe.memory.imports import Columns
 from aloe.memory.personas import read_personas
+from aloe.memory.pool.importer import ImportReport, import_personas
 
 NEAREST = Path(__file__).parents[2] / "golden" / "nearest.json"
 CITIES = [f"Town {chr(65 + n)}" for n in range(25)]
@@ -94,9 +97,29 @@ def test_a_life_is_in_a_pool_once_whatever_is_kept(
     assert (ran.result["added"], ran.result["near"]) == (1, [])
     said = "has the same profile as another row or one in the pool"
     assert sorted(ran.result["repeated"]) == [
-        f"{first}:2 {said}", f"{first}:3 {said}", f"{more}:2 {said}"
+        *(f"{first}:{line} {said}" for line in (2, 3, 4)), f"{more}:2 {said}"
     ]  # fmt: skip
     assert len({each.profile for each in read_personas(out)}) == 4
+
+
+def test_every_persona_of_a_life_that_is_refused_is_named(tmp_path: Path) -> None:
+    file, out = tmp_path / "people.jsonl", tmp_path / "pool.jsonl"
+    config = PersonasConfig(embedder="scripted:bags:BagOfWords", threshold=0.8)
+    columns: Columns = {"profile": [], "personality": []}
+    known = "I am a nurse in Porto and I keep four old bees near the river."
+    near = known.replace("four", "five")
+
+    def give(*rows: tuple[str, str]) -> ImportReport:
+        lines = [{"profile": profile, "personality": manner} for profile, manner in rows]
+        file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        return import_personas([file], out, config, columns)
+
+    assert give((known, "I like jokes.")).added == 1
+    manners = ("I want short replies.", "I hate lists.", "I love cheese.")
+    found = give(*[(life, manner) for life in (near, known) for manner in manners])
+    assert found.added == 0
+    assert [each.row for each in found.near] == [f"{file}:{n}" for n in (1, 2, 3)]
+    assert [said.split()[0] for said in found.repeated] == [f"{file}:{n}" for n in (4, 5, 6)]
 
 
 def test_personalities_without_a_profile_are_named(
