@@ -22,6 +22,8 @@ from aloe.views.ticks import draw_ticks
 
 SHOWN = 3
 """Turns of a dialogue that are drawn at most."""
+LONGEST = 300
+"""Characters of a reply that are drawn at most; the ticks are about all of it."""
 DRAWN = 0.75
 """Quantile of the rise at which the dialogue is drawn."""
 
@@ -132,4 +134,11 @@ def _draw_user(tree: Tree, user: UserNode) -> Group:
 
 def _draw_reply(tree: Tree, reply: AssistantNode) -> Group:
     checked = check_wishes(tree.played(reply.id).preferences, reply.content)
-    return Group(said(reply.content), draw_ticks(checked), Text())
+    return Group(said(_cut(reply.content)), draw_ticks(checked), Text())
+
+
+def _cut(text: str) -> str:
+    """Return a text of a few lines; one that is longer ends at a word, and says so."""
+    if len(text) <= LONGEST:
+        return text
+    return f"{text[:LONGEST].rsplit(maxsplit=1)[0]} [...]"
