@@ -11,7 +11,8 @@
 A persona is admitted once its line is complete. Vectors are written after the line, so a kill at
 any moment leaves at most a torn last line, which is cut off, and a store that lags behind, which is
 synced: ids are content hashes of the texts, so what is missing or left over is a set difference.
-Chroma's embedded store allows one writer, hence the lock; several machines use one Chroma server
+A last line that lacks only its line break, perhaps written by hand, is kept. Chroma's embedded
+store allows one writer, hence the lock; several machines use one Chroma server
 (`personas.store = "http://host:8000"`), each with its own JSONL file.
 """
 
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from aloe.files.appending import is_record
 from aloe.files.lock import acquire_lock
 
 
@@ -60,8 +62,10 @@ class PoolFiles:
 
 
 def count_saved(path: Path) -> int:
-    """Return how many whole lines `path` holds, without reading what they say."""
+    """Return how many lines `path` holds once `cut_torn_line` has seen to the last one."""
     if not path.is_file():
         return 0
     with path.open("rb") as file:
-        return sum(line.endswith(b"\n") and not line.isspace() for line in file)
+        return sum(
+            not line.isspace() and (line.endswith(b"\n") or is_record(line)) for line in file
+        )

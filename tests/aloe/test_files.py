@@ -120,7 +120,20 @@ def test_lines_that_cannot_be_added_are_one_clear_error(path: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("before", "after"), [("", ""), ("a\n", "a\n"), ("a\nb", "a\n"), ("ab", ""), ("\n\n", "\n\n")]
+    ("before", "after"),
+    [
+        ("", ""),
+        ("a\n", "a\n"),
+        ("a\nb", "a\n"),
+        ("ab", ""),
+        ("\n\n", "\n\n"),
+        ("{}\n{}", "{}\n{}\n"),
+        ('{"a": 1} ', '{"a": 1} \n'),
+        ('\ufeff{"a": 1}', '\ufeff{"a": 1}\n'),
+        ('{}\n{"a": 1', "{}\n"),
+        ("{}\n12", "{}\n"),
+        ("{}\n  ", "{}\n"),
+    ],
 )
 def test_cutting(tmp_path: Path, before: str, after: str) -> None:
     file = tmp_path / "f"

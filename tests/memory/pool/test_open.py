@@ -72,6 +72,15 @@ def test_a_torn_line_is_cut_off(path: Path) -> None:
     assert read_personas(path) == [ANNA, CARO]
 
 
+def test_a_last_line_without_a_line_break_is_kept(path: Path) -> None:
+    path.write_text(ANNA.model_dump_json() + "\n" + BERT.model_dump_json())
+    assert count_saved(path) == 2
+    with open_pool(path, CONFIG, BagOfWords()) as pool:
+        assert pool.ids == {ANNA.id, BERT.id}
+        admit(pool, CARO)
+    assert read_personas(path) == [ANNA, BERT, CARO]
+
+
 def test_a_broken_line_is_named(path: Path) -> None:
     path.write_text(ANNA.model_dump_json() + '\n{"profile": 3}\n')
     with (
