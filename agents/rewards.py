@@ -21,6 +21,7 @@ from aloe.agents.user import UserAgent
 from aloe.config import UserConfig
 from aloe.errors import CallError, ConfigError
 from aloe.files.records import describe
+from aloe.memory.personas import find_problem
 from aloe.memory.verifiable.catalogue import DIMENSIONS
 from aloe.memory.verifiable.scoring import measure_satisfaction
 from aloe.models.markup import message_in
@@ -103,9 +104,11 @@ def check_columns(row: Mapping[str, Any], *, by_rule: bool) -> None:
     if not known:
         raise ConfigError("'preferences' are not pairs of a dimension and its value")
     try:
-        read_persona(row)
+        persona = read_persona(row)
     except ValidationError as error:
         raise ConfigError(describe(error)) from None
+    if problem := find_problem(persona):
+        raise ConfigError(problem)
     if by_rule and not wishes:
         raise ConfigError(
             "has a persona without wishes that a program can check; reward it with a judge"

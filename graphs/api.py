@@ -27,7 +27,7 @@ from aloe.graphs.plan import PlannedTree
 from aloe.graphs.simulation import prepare
 from aloe.graphs.worker import make_grower
 from aloe.loop import run_anywhere
-from aloe.memory.personas import read_personas
+from aloe.memory.personas import find_problem, read_personas
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.models.instances import is_chat
 from aloe.number_format import counted
@@ -149,7 +149,8 @@ def graph(
     grow = make_grower(resolved, open_models(resolved), CallLog(prices=resolved.prices))
 
     async def simulate(state: GraphInput) -> dict[str, Tree]:
-        return {"tree": await grow(PlannedTree(persona=state["persona"], seed=state["seed"]))}
+        persona = _sound(state["persona"], "persona")
+        return {"tree": await grow(PlannedTree(persona=persona, seed=state["seed"]))}
 
     built = StateGraph(GraphState, input_schema=GraphInput)
     built.add_node("simulate", simulate)
@@ -199,14 +200,25 @@ class _Given:
 
 
 def _persona(given: object, number: int) -> Persona:
-    if isinstance(given, Persona):
-        return given
     if not isinstance(given, str):
-        raise ConfigError(f"personas[{number}]: a Persona or a text, not {given!r}")
+        return _sound(given, f"personas[{number}]", "a Persona or a text")
     persona = Persona.of(given, "")
     if not persona.facts:
         raise ConfigError(f"personas[{number}]: is empty")
-    return persona
+    return _sound(persona, f"personas[{number}]")
+
+
+def _sound(given: object, argument: str, wanted: str = "a Persona") -> Persona:
+    """Return a persona that a file of personas might hold; its labels would be wrong otherwise.
+
+    Raises:
+        ConfigError: it is none, or no reader of personas would accept it.
+    """
+    if not isinstance(given, Persona):
+        raise ConfigError(f"{argument}: {wanted}, not {given!r}")
+    if problem := find_problem(given):
+        raise ConfigError(f"{argument}: {problem}")
+    return given
 
 
 def _told(trees: list[Tree], progress: RunProgress) -> list[Tree]:

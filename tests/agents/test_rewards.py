@@ -154,6 +154,14 @@ def test_rows_of_a_tree_bring_its_persona_and_its_users_order() -> None:
         ({"preferences": [["length", "endless"]]}, "not pairs"),
         ({"preferences": [["colour", "blue"]]}, "not pairs"),
         ({"preferences": ["length"]}, "not pairs"),
+        (
+            {
+                "profile": "A.",
+                "personality": "I like an emoji in every reply.",
+                "preferences": [["emoji", "none"]],
+            },
+            "emoji is 'none' there",
+        ),
         ({}, "a judge"),
     ],
 )

@@ -112,6 +112,27 @@ def test_an_error_names_the_argument(personas: Any, given: dict[str, Any], told:
         simulate(personas, **{"model": SCRIPTED, **given})
 
 
+TOLD = Persona.of("I bake.", "I like an emoji in every reply.")
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"profile": "I keep goats near Lima."}, "the id and facts of other texts"),
+        ({"preferences": {"emoji": "none"}}, "preferences: emoji is 'none' there and 'some' in"),
+        ({"preferences": {"emoji": "purple"}}, "preferences: "),
+        ({"facts": ()}, "the persona has no facts"),
+    ],
+)
+def test_a_persona_that_no_file_may_hold_is_refused(changed: dict[str, Any], told: str) -> None:
+    edited = TOLD.model_copy(update=changed)
+    with pytest.raises(ConfigError, match=rf"^personas\[1\]: .*{told}"):
+        simulate([TOLD, edited], model=SCRIPTED, turns=1)
+    growing = graph(model=SCRIPTED, turns=1).ainvoke({"persona": edited, "seed": 1})
+    with pytest.raises(ConfigError, match=rf"^persona: .*{told}"):
+        asyncio.run(growing)
+
+
 @pytest.mark.usefixtures("own")
 @pytest.mark.parametrize(
     ("settings", "told"),
