@@ -12,11 +12,49 @@ from functools import lru_cache
 from aloe.memory.verifiable.negation import read_lead
 from aloe.schema import sentences
 
-_AGE = re.compile(
-    r"\bI(?: am|'m| turned| just turned)(?: now| already| only)? (\d{2})\b(?! ?(?:hours|km|%))"
-    r"|\b(\d{2})(?: years?[ -]old| years of age)"
+_YEARS = r"(?:[ -]years?[ -](?:old|of age)\b)"
+_NO_AGE = (
+    r"(?![\w%]|[.,:]\d|-(?!years?\b)| ?(?:%|hours?|minutes?|seconds?|days?|weeks?|months?|km|miles?"
+    r"|met(?:er|re)s?|kilo\w*|kg|pounds?|stone|cm|percent|per cent|pages?|steps?|times|points?"
+    rf"|in (?:19|20)\d\d)\b|(?!{_YEARS})[ -]years?\b)"
 )
+"""What may not follow a number that is an age."""
+_NOT_YET = "".join(
+    rf"(?<!\b{word} )"
+    for word in ("when", "until", "till", "before", "once", "if", "while", "time", "like", "think")
+)
+_AGE = re.compile(
+    rf"(?i:{_NOT_YET}\bI(?: am|['\u2019]m)|\band am)(?: now| already| only| just)* (\d\d){_NO_AGE}"
+    rf"|\bI(?: have|['\u2019]ve)?(?: just| recently| only)? turned (\d\d){_NO_AGE}"
+    rf"|\bI(?: am|['\u2019]m) (?:an? (?:(?!(?:of|with|to|and|an?)\b)\w+ ){{0,2}}?)?(\d\d){_YEARS}"
+    rf"|\bI(?: am|['\u2019]m) [A-Z]\w+(?: [A-Z]\w+)?, (\d\d){_NO_AGE}"
+    rf"|\b[Mm]y age is (\d\d){_NO_AGE}|\A\W*(\d\d){_YEARS}"
+)
+_AGE_OF_ANOTHER = re.compile(
+    rf"\b(?:He|She|They) (?:is|are)(?: now| already| only)? (\d\d){_YEARS}"
+)
+"""The age of whom a text in the third person is about."""
 _OPENING = re.compile(r"(I|My|We|Our|He|His|She|Her|They|Their)\b")
+
+_KIN = (
+    r"(?:mother|father|mum|mom|dad|parents|wife|husband|partner|son|daughter|child|children|kid"
+    r"|brother|sister|twin|uncle|aunt|cousin|niece|nephew|grand\w+|friend|girlfriend|boyfriend"
+    r"|neighbou?r|boss|colleague|flatmate|roommate|family)s?"
+)
+_ANOTHER = re.compile(
+    rf"\W*(?:(?:My|Our) (?:\w+ ){{0,2}}?{_KIN}|He|She|They|His|Her|Their)\b"
+    r"(?!.*\b(?:I|me|we|us)\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""How a sentence begins that is about somebody else."""
+_SPEAKER = re.compile(r"\b(?:I|my)\b", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"[.!?\n]+\s")
+
+_WITHIN = r"(?:(?!\b(?:and|but|where|who|which)\b)[^,.!?;:\n])*,?"
+"""Words of one clause."""
+_MATES = r"\bwith (?:my|two|three|four|five|six)\b"
+_PETS = r"(?! (?:\w+ ){0,2}?(?:cats?|dogs?|birds?|hens?|goats?|rabbits?|pets?|books|plants)\b)"
+_GARDEN = r"(?:(?:the|a|my|our) )?(?:\w+ )?(?:garden|allotment|orchard|yard|shed|kitchen)"
 
 _LIKE = r"\b(?:like|love|enjoy|want|prefer) (?P<which>\w+ )?"
 _DISLIKE = r"\b(?:hate|dislike|detest|lose patience with) (?P<which>\w+ )?"
@@ -25,23 +63,28 @@ _CLAIMS: dict[str, tuple[str, str]] = {
     "household": (
         r"\b(?:(?:I|and) live|living) (?:all )?(?:alone|by myself|on my own)\b"
         r"(?! (?:but|except|apart|save|with)\b)",
-        r"\bI (?:live|share) .*\bwith (?:my|two|three|four|five|six)\b",
+        rf"\bI live\b{_WITHIN} {_MATES}{_PETS}"
+        rf"|\bI share\b{_WITHIN} {_MATES}(?! (?:\w+ )?(?:neighbou?r|friend|colleague|reader)s?\b)",
     ),
     "marriage": (
-        r"\bI (?:have )?never (?:been )?married\b|\bI am single\b",
-        r"\bmy (?:wife|husband)\b",
+        r"\bI (?:have )?never (?:been )?married\b|\bI am single\b(?!-)",
+        r"\bmy (?:wife|husband)\b(?!-)",
     ),
     "children": (
         r"\bI have no (?:children|kids)\b|\bI am childless\b",
-        r"\bmy (?:son|daughter|children|kids|grand\w+)\b",
+        r"\bmy (?:grand)?(?:sons?|daughters?|child|children|kids?)\b",
     ),
     "work": (
         r"\bI (?:am|have been) (?:unemployed|out of work)\b|\bI (?:am )?retired\b",
-        r"\bI work (?:as|at|for|in)\b|\bmy boss\b",
+        r"\bI work (?:for|as (?!an? volunteer))\b"
+        rf"|\bI work (?:at|in)\b(?! (?:{_GARDEN}|it|silence)\b)"
+        r"|\bmy boss\b(?! (?:from|was|used)\b)",
     ),
     "driving": (
-        r"\bI never learned to drive\b|\bdriving test\b",
-        r"\bI (?:drive|haul|deliver)\b|\bsell my car\b",
+        r"\bI never learned to drive\b"
+        r"|(?<!\bhis )(?<!\bher )(?<!\btheir )(?<!['\u2019]s )\bdriving test\b",
+        r"\bI (?:drive|haul)\b(?! (?:\w+ ){1,2}(?:mad|crazy)\b| a hard bargain\b)"
+        r"|\bI deliver\b(?![^.!?]*\b(?:bike|bicycle|foot)\b)|\bsell my car\b",
     ),
     "walking": (
         r"\bI use a wheelchair\b|\bI have used a wheelchair\b",
@@ -131,7 +174,16 @@ def _find_sides(topic: str, text: str) -> set[int]:
         1 - side if _is_denied(match, text) else side
         for side, claim in enumerate(_PATTERNS[topic])
         for match in claim.finditer(text)
+        if not _is_of_another(match, text)
     }
+
+
+def _is_of_another(claim: re.Match[str], text: str) -> bool:
+    """Whether the sentence is about somebody else up to a claim that does not name the speaker."""
+    if _SPEAKER.search(claim[0]):
+        return False
+    before = _SENTENCE_END.split(text[: claim.start()])[-1]
+    return bool(_ANOTHER.match(before))
 
 
 def _is_denied(liking: re.Match[str], text: str) -> bool:
@@ -164,8 +216,11 @@ def find_persons(text: str) -> frozenset[str]:
 
 @lru_cache(maxsize=8192)
 def find_ages(text: str) -> frozenset[int]:
-    """Return the ages that the person gives as theirs."""
-    return frozenset(int(one or two) for one, two in _AGE.findall(text))
+    """Return the ages that the person gives as theirs, and nobody else's."""
+    persons = find_persons(text)
+    told = [_AGE, _AGE_OF_ANOTHER] if len(persons) == 1 and "I" not in persons else [_AGE]
+    matches = (match for pattern in told for match in pattern.finditer(text))
+    return frozenset(int(next(filter(None, match.groups()))) for match in matches)
 
 
 def exclude_each_other(text: str, fact: str) -> bool:

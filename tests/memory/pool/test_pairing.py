@@ -9,6 +9,8 @@ from aloe.schema import Lineage
 
 LIFE = "I am 30. I live alone in Crete. I never learned to drive."
 
+TEMPER = "I want plain answers."
+
 
 def described(kind: Kind, text: str) -> Description:
     return Description(kind=kind, text=text, axes={}, lineage=Lineage(origin="seed"))
@@ -32,6 +34,35 @@ def described(kind: Kind, text: str) -> Description:
         (LIFE, "I like lists. I skip lists that bore me.", ()),
         (LIFE, "I talk as I drive a bus and I drive fast.", ("driving",)),
         ("I am 30. I sail.", "I turned 50 and tire easily.", ("age",)),
+        ("I am 26. I have no children. I cook with my grandmother.", TEMPER, ()),
+        ("I am 45. My son is 12 years old. I sail.", TEMPER, ()),
+        ("I am 41. My house is 90 years old.", TEMPER, ()),
+        ("I am 41. I'm 10 minutes from the sea and 12 years sober.", TEMPER, ()),
+        ("I am 41. I am restoring a 20 year old car with a 70-year-old friend.", TEMPER, ()),
+        ("I am 41. I will stop when I am 65. I feel like I am 90.", TEMPER, ()),
+        ("I live in Porto. I play cards with my neighbours. I live alone.", TEMPER, ()),
+        ("I live alone. I share recipes with my neighbours.", TEMPER, ()),
+        ("I live by myself with books. I live in Porto with my two cats.", TEMPER, ()),
+        ("I am retired. I work in my garden every morning.", TEMPER, ()),
+        ("I drive a bus. My daughter has her driving test on Friday.", TEMPER, ()),
+        ("I drive a bus. I help my son before his driving test.", TEMPER, ()),
+        ("I use a wheelchair. My sister trains for a marathon.", TEMPER, ()),
+        ("I left school at 14. My daughter is a surgeon.", TEMPER, ()),
+        ("I am single. I am fond of my husband-to-be.", TEMPER, ()),
+        ("78 years old. I sail. I am 41.", TEMPER, ("age",)),
+        ("I am 41. I\u2019ve just turned 45.", TEMPER, ("age",)),
+        ("I am a retired 67 year old teacher. I am 41 years old.", TEMPER, ("age",)),
+        ("I am a 34-year-old nurse. I live in Porto and am 41.", TEMPER, ("age",)),
+        ("I am Ana, 34. I turned 50 this year.", TEMPER, ("age",)),
+        ("My age is 34. I turned 50 this year.", TEMPER, ("age",)),
+        ("He is 40 years old. He sails.", "He is now 50 years old.", ("age",)),
+        ("I have no children. My grandson sleeps on the sofa.", TEMPER, ("children",)),
+        ("I am childless. I cook for my sons.", TEMPER, ("children",)),
+        ("I live alone. I live in a flat in Porto with my sister.", TEMPER, ("household",)),
+        ("I live alone. I share one telephone with my whole family.", TEMPER, ("household",)),
+        ("I am retired. I work in a bakery at night.", TEMPER, ("work",)),
+        ("I use a wheelchair. My wife and I run every marathon.", TEMPER, ("walking",)),
+        ("I am preparing for a driving test. I deliver meals on a scooter.", TEMPER, ("driving",)),
     ],
 )
 def test_contradictions_are_named(profile: str, personality: str, topics: tuple[str, ...]) -> None:
