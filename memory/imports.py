@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import cycle
 from pathlib import Path
 from textwrap import shorten
@@ -48,6 +48,8 @@ _ABOUT = frozenset({"id", "ids", "uuid", "index", "hash", "key", "url", "image",
 
 OURS = frozenset({"facts", "preferences", "lineage", "schema_version"})
 """Fields by which a record is known to be a persona's line of this program."""
+
+_OPTIONS: Mapping[Kind, str] = {"profile": "--column", "personality": "--personality-column"}
 
 LONGEST_NAME = 60
 """Characters of a column's name from which it is taken for a text."""
@@ -178,11 +180,30 @@ class _Chosen:
         return frozenset(_plain(name) for names in self.given.values() for name in names)
 
     def find_unfit(self, record: Mapping[str, Any]) -> str | None:
-        """Say which column that the user named holds what is no text; None if none does."""
+        """Say which column that must hold a text holds something else; None if none does.
+
+        That is each that the user named, and where they named none of a kind, each that has a known
+        name: passing it over would give a person another's text.
+        """
         for name, value in record.items():
             if _plain(name) in self.asked and not (_is_text(value) or _is_plain(value)):
                 return _no_text_but(value, _plain(name))
+        for kind in (kind for kind in KINDS if not self.given[kind]):
+            if unread := self._find_unread(kind, record):
+                said = _no_text_but(record[unread], _plain(unread))
+                return f"{said}; write it as text, or choose another with {_OPTIONS[kind]}"
         return None
+
+    def _find_unread(self, kind: Kind, record: Mapping[str, Any]) -> str | None:
+        """Return the column of a known name that holds something else than a text.
+
+        Under a longer name, that may be a figure about the text, or stand beside the text.
+        """
+        fitting = [n for n in record if _plain(n) not in self.asked and _names(kind, n)]
+        others = [name for name in fitting if not _is_text(record[name])]
+        exact = (name for name in others if _plain(name) in TEXT_KEYS[kind])
+        alone = (n for n in others if len(others) == len(fitting) and not _is_figure(record[n]))
+        return next(exact, None) or next(alone, None)
 
     def texts(self, place: Place, record: Mapping[str, Any]) -> Texts:
         """Return the texts that are there.
@@ -213,14 +234,14 @@ class _Chosen:
         if not fitting and kind == "profile":
             fitting = [name for name in free if _plain(name) in LOOSE_KEYS]
         if len(fitting) > 1:
-            option = "--column" if kind == "profile" else "--personality-column"
             raise place.error(
                 f"several columns may hold the {kind}: {', '.join(fitting)}; choose with "
-                f"{option} '{fitting[0]}', say (give it again to join several)"
+                f"{_OPTIONS[kind]} '{fitting[0]}', say (give it again to join several)"
             )
         return tuple(fitting)
 
 
+@lru_cache(maxsize=1024)
 def _names(kind: Kind, name: str) -> bool:
     """Whether a column called `name` may hold texts of `kind`."""
     words = set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()))
@@ -239,6 +260,13 @@ def _is_text(value: Any) -> bool:
 def _is_plain(value: Any) -> bool:
     """Whether a value can be written as text without a loss."""
     return isinstance(value, int | float | Decimal | date) and not isinstance(value, bool)
+
+
+def _is_figure(value: Any) -> bool:
+    """Whether a value measures something: a number, yes or no, or a list of these."""
+    if isinstance(value, list):
+        return all(map(_is_figure, value))
+    return isinstance(value, bool) or _is_plain(value)
 
 
 def _is_list_of_texts(value: Any) -> bool:

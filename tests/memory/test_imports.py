@@ -172,6 +172,47 @@ def test_of_several_columns_one_is_asked_for(
         read(path)
 
 
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"profile": "I sail.", "personality": {"tone": "blunt"}}, "as 'personality'; write"),
+        ({"profile": "I sail.", "personality": ["blunt", 3]}, "as 'personality'; write"),
+        ({"profile": "I sail.", "personality": 3}, "--personality-column"),
+        ({"profile": "I sail.", "Personality traits": {"open": 1}}, "as 'personality traits'"),
+        ({"persona": {"job": "nurse"}, "text": "row 17, reviewed"}, "as 'persona'; write"),
+    ],
+)
+def test_a_known_column_that_holds_no_text_is_never_passed_over(
+    tmp_path: Path, row: dict[str, object], said: str
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps(row) + "\n" + json.dumps({"profile": "I row."}) + "\n")
+    found, bad = read(path)
+    assert found == [{"profile": "I row."}]
+    assert len(bad) == 1
+    assert bad[0].startswith(f"{path}:1: holds ")
+    assert said in bad[0]
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [{"personality score": 0.7}, {"profile vector": [0.1, 1]}, {"profile data": {"a": 1}}],
+)
+def test_figures_and_more_beside_a_text_do_no_harm(
+    tmp_path: Path, beside: dict[str, object]
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"profile": "I sail.", **beside}) + "\n")
+    assert read(path) == ([{"profile": "I sail."}], [])
+
+
+def test_a_chosen_column_stands_for_a_known_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"persona": {"job": "nurse"}, "about": "I nurse."}) + "\n")
+    chosen: Columns = {"profile": ["about"], "personality": []}
+    assert read(path, chosen) == ([{"profile": "I nurse."}], [])
+
+
 def test_chosen_columns_are_joined_in_the_order_given(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     row = {name: f"I am {name}" for name in NEMOTRON} | {NEMOTRON[3]: ["chess", "golf"]}
