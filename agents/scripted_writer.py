@@ -10,6 +10,7 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
+from aloe.agents.writer import MEANS
 from aloe.memory.axes import Axes
 from aloe.memory.composition import compose
 from aloe.schema import sentences
@@ -25,7 +26,8 @@ def reply(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
     seed = int(arguments["seed"])
     if brief := _BRIEF.search(asked):
         age, place, region, verb = brief.groups()
-        axes: Axes = {"age": int(age), "place": place, "region": region, "means": "modest"}
+        means = next((each for each, has in MEANS.items() if f" has {has}" in asked), "modest")
+        axes: Axes = {"age": int(age), "place": place, "region": region, "means": means}
         text = compose("profile", {**axes, "expertise": _LEVELS[verb]}, seed).text
     else:
         temper = _TEMPER.search(asked)

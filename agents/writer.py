@@ -27,6 +27,14 @@ from aloe.schema import Lineage, derive_seed, sentences
 FACTS = 6
 """Facts of a reply that are used: small models wander off after that."""
 
+MEANS = {
+    "poor": "very little money",
+    "modest": "a modest income",
+    "comfortable": "enough money to live comfortably",
+    "wealthy": "a great deal of money",
+}
+"""What a person has, by the value of the attribute."""
+
 _INTRODUCTION = re.compile(
     r"\A\W*(?:(?:sure|certainly|of course|okay)\b\W*)?(?:here(?:'s| is| are)\b[^.]*:?"
     r"|sure|certainly"
@@ -59,6 +67,9 @@ def brief(kind: Kind, axes: Axes) -> str:
         level, _, topic = str(axes["expertise"]).partition(": ")
         verb = {"novice": "is new to", "expert": "is an expert in"}.get(level, "knows some")
         words += f" who {verb} {topic}"
+    if means := axes.get("means"):
+        money = MEANS.get(str(means), f"{means} means")
+        words += f" {'and' if 'expertise' in axes else 'who'} has {money}"
     return words
 
 

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage
 
-from aloe.agents.writer import PersonaWriter, brief
+from aloe.agents.writer import MEANS, PersonaWriter, brief
 from aloe.calls.event import Event
 from aloe.calls.log import CallLog
 from aloe.config import ModelConfig
-from aloe.memory.axes import Axes, Kind
+from aloe.memory.axes import MIX, Axes, Kind
 from aloe.memory.descriptions import Description
 from aloe.memory.validation import find_reasons
 from aloe.models.open import Model, open_model
@@ -97,6 +97,14 @@ def test_briefs_leave_out_what_is_not_known() -> None:
     assert brief("profile", {}) == "a person"
     assert brief("personality", {}) == "a person"
     assert brief("personality", {"temper": "blunt"}) == "a blunt person"
+
+
+def test_a_brief_tells_every_attribute_that_is_drawn() -> None:
+    for means, words in MEANS.items():
+        told = brief("profile", {**AXES, "means": means})
+        assert told.endswith(f"in a town in Oceania who is new to chess and has {words}")
+        assert brief("profile", {"means": means}) == f"a person who has {words}"
+    assert set(MEANS) == set(MIX["profile"]["means"])
 
 
 @pytest.mark.embedded
