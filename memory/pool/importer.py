@@ -110,25 +110,32 @@ class _Given:
     """Where each text stands first, by the id of its description."""
     rows: dict[str, Place] = field(default_factory=dict)
     """Where each whole persona stands, by id."""
+    told: dict[tuple[str, str], Place] = field(default_factory=dict)
+    """Where each whole persona stands, by its texts: another id makes no other person."""
     repeated: list[str] = field(default_factory=list)
     bad: list[str] = field(default_factory=list)
 
     def add(self, found: ImportedText) -> None:
         """Take what a record holds, or note that it was there before."""
-        descriptions = describe(found.texts)
-        known = [each.id in self.places for each in descriptions.values()]
-        if all(known) and (found.persona is None or found.persona.id in self.whole):
-            first = self.places[next(iter(descriptions.values())).id]
+        if first := self._find_first(found):
             self.repeated.append(f"{found.place} says the same as {first}")
             return
-        for kind, each in descriptions.items():
+        for kind, each in describe(found.texts).items():
             self.places.setdefault(each.id, found.place)
             if found.persona is None:
                 self.loose[kind].append(each)
         if found.persona:
             self.whole[found.persona.id] = found.persona
             self.rows.setdefault(found.persona.id, found.place)
+            self.told[_texts(found.persona)] = found.place
             self.places.setdefault(_life(found.persona).id, found.place)
+
+    def _find_first(self, found: ImportedText) -> Place | None:
+        """Return where a record says all of this already; None if none does."""
+        if found.persona:
+            return self.told.get(_texts(found.persona))
+        places = [self.places.get(each.id) for each in describe(found.texts).values()]
+        return places[0] if all(places) else None
 
     def check_id(self, found: ImportedText) -> None:
         """Make sure that nobody else has the id of a whole persona.
@@ -138,7 +145,7 @@ class _Given:
         """
         if not (new := found.persona) or not (there := self.whole.get(new.id)):
             return
-        if (new.profile, new.personality) != (there.profile, there.personality):
+        if _texts(new) != _texts(there):
             raise found.place.error(
                 f"has the id {new.id} of another persona ({self.rows[new.id]}); give it another, "
                 "or leave ids out"
@@ -179,6 +186,10 @@ def _check_columns(file: Path, columns: Columns, there: list[str]) -> None:
     for name in (name for names in columns.values() for name in names):
         if name.strip().lower() not in known:
             raise InputError(file, f"has no column '{name}'; there are {', '.join(there)}")
+
+
+def _texts(persona: Persona) -> tuple[str, str]:
+    return persona.profile, persona.personality
 
 
 def _life(persona: Persona) -> Description:

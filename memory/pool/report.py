@@ -119,8 +119,12 @@ def find_nearest_pairs(
 def find_duplicates(
     personas: Sequence[Persona], vectors: KindVectors, threshold: float
 ) -> list[NearPair]:
-    """Return every pair of descriptions that reaches `threshold`: an exact all-pairs check."""
-    found = []
+    """Return every pair of descriptions that reaches `threshold`: an exact all-pairs check.
+
+    Descriptions that are equal are one, as a life or a temper may be given to several people; only
+    somebody with both texts of another is a copy, and makes a pair of profiles with the first.
+    """
+    found = _find_copies(personas)
     for kind in KINDS:
         first_with: dict[str, int] = {}
         for row, persona in enumerate(personas):
@@ -137,6 +141,17 @@ def find_duplicates(
             for one, other in find_close_pairs({kind: texts}, threshold)
         ]
     return found
+
+
+def _find_copies(personas: Sequence[Persona]) -> list[NearPair]:
+    """Return whoever has both texts of somebody before them, with the first who has them."""
+    first_with: dict[tuple[str, str], Persona] = {}
+    pairs = [(first_with.setdefault((p.profile, p.personality), p), p) for p in personas]
+    return [
+        NearPair(kind="profile", first=first, second=persona, similarity=1.0)
+        for first, persona in pairs
+        if first is not persona
+    ]
 
 
 def measure_coverage(personas: Sequence[Persona]) -> list[CellCoverage]:

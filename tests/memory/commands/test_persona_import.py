@@ -122,6 +122,17 @@ def test_every_persona_of_a_life_that_is_refused_is_named(tmp_path: Path) -> Non
     assert [said.split()[0] for said in found.repeated] == [f"{file}:{n}" for n in (4, 5, 6)]
 
 
+def test_the_same_texts_under_another_id_are_a_repetition(tmp_path: Path) -> None:
+    file, out = tmp_path / "people.jsonl", tmp_path / "pool.jsonl"
+    rows = [("u1", "I hum."), ("u2", "I hum."), ("u3", "I whisper.")]
+    lines = [{"id": each, "profile": "I fish.", "personality": manner} for each, manner in rows]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    config = PersonasConfig(embedder="scripted:bags:BagOfWords", threshold=0.8)
+    found = import_personas([file], out, config, {"profile": [], "personality": []})
+    assert (found.added, found.repeated) == (2, [f"{file}:2 says the same as {file}:1"])
+    assert [p.id for p in read_personas(out)] == ["u1", "u3"]
+
+
 def test_personalities_without_a_profile_are_named(
     tmp_path: Path, bag_settings: Path, aloe: RunAloe
 ) -> None:

@@ -47,6 +47,17 @@ def test_nearest_pairs_and_duplicates() -> None:
     )
 
 
+def test_a_copy_under_another_id_is_a_duplicate_and_a_shared_life_is_not() -> None:
+    bee, *_ = PEOPLE
+    copies = [Persona.of(bee.profile, bee.personality, id=name) for name in ("u1", "u2")]
+    people = [bee, *copies, Persona.of(bee.profile, "I hate lists.")]
+    pairs = report.find_duplicates(people, report.gather_vectors(people, BagOfWords(), {}), 0.9)
+    assert [(p.kind, p.first.id, p.second.id, p.similarity) for p in pairs] == [
+        ("profile", bee.id, "u1", 1.0),
+        ("profile", bee.id, "u2", 1.0),
+    ]
+
+
 def test_coverage_counts_against_the_mix() -> None:
     rows = {
         (cell.axis, cell.value): (cell.count, cell.share)
