@@ -43,8 +43,27 @@ class Split:
     """Similarity to the nearest training persona, by the row of a persona taken out."""
 
 
+def check_threshold(threshold: float) -> None:
+    """Make sure that a similarity can separate personas who are close from others.
+
+    Raises:
+        ConfigError: it is not above 0 and at most 1.
+    """
+    if not 0 < threshold <= 1:
+        raise ConfigError(f"threshold {threshold}: give a similarity above 0 and up to 1")
+
+
 def find_close_pairs(vectors: KindVectors, threshold: float) -> list[tuple[int, int]]:
-    """Return the pairs of rows that are close in at least one kind; compares all with all."""
+    """Return the pairs of rows that are close in at least one kind; compares all with all.
+
+    Args:
+        vectors: what to compare.
+        threshold: cosine similarity in (0, 1] from which two rows count as close.
+
+    Raises:
+        ConfigError: the threshold is none.
+    """
+    check_threshold(threshold)
     count = len(next(iter(vectors.values())))
     found = []
     for start in range(0, count, BLOCK):
@@ -107,9 +126,12 @@ def split(
         personas: what to split.
         vectors: their vectors.
         shares: wanted share of each part; they are scaled to add up to one.
-        threshold: cosine similarity from which two personas count as close.
+        threshold: cosine similarity in (0, 1] from which two personas count as close.
         seed: order in which clusters of the same size are placed.
         against: vectors of further training personas, which are not part of the split.
+
+    Raises:
+        ConfigError: the threshold is none.
     """
     groups = find_clusters(len(personas), find_close_pairs(vectors, threshold))
     random.Random(seed).shuffle(groups)

@@ -184,6 +184,7 @@ def split(
     path, personas, settings = read_pool(file, config)
     drawn = load(config, {"seed": seed}).seed
     limit = settings.threshold if threshold is None else threshold
+    splitting.check_threshold(limit)
     others = None
     if against:
         others = load_vectors(*read_pool(against, config))

@@ -238,9 +238,11 @@ def check(
     Example: `aloe personas check personas.jsonl`
     """
     from aloe.memory.pool import report
+    from aloe.memory.splitting import check_threshold
 
     path, personas, settings = read_pool(file, config)
     limit = settings.threshold if threshold is None else threshold
+    check_threshold(limit)
     pairs = report.find_duplicates(personas, load_vectors(path, personas, settings), limit)
     contradictions = report.find_contradictory(personas)
     unsound = report.count_broken_rules(personas)

@@ -123,6 +123,9 @@ def find_duplicates(
 
     Descriptions that are equal are one, as a life or a temper may be given to several people; only
     somebody with both texts of another is a copy, and makes a pair of profiles with the first.
+
+    Raises:
+        ConfigError: the threshold is not in (0, 1].
     """
     found = _find_copies(personas)
     for kind in KINDS:

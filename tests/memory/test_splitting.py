@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from aloe.errors import ConfigError
 from aloe.memory.embedder import Vectors, unit
 from aloe.memory.splitting import (
     PARTS,
@@ -92,3 +93,10 @@ def test_nearest_similarity_is_exact(count: int) -> None:
         (vectors["personality"] @ others["personality"].T).max(axis=1),
     )
     np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("threshold", [0, -0.5, 1.01, 71, float("nan")])
+def test_a_threshold_that_separates_nobody_is_refused(threshold: float) -> None:
+    rows = np.eye(2, dtype=np.float32)
+    with pytest.raises(ConfigError, match="above 0 and up to 1"):
+        find_close_pairs({"profile": rows, "personality": rows}, threshold)

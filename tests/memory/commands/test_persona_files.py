@@ -31,6 +31,10 @@ def test_splitting(composed_pool: Path, bag_settings: Path, tmp_path: Path, aloe
     assert parts[2][0].id in leak.err
     assert aloe(*split, "--shares", "60,40").is_one_line_about("three numbers")
     assert aloe(*split, "--threshold", "0.05").is_one_line_about("raise --threshold")
+    for threshold in ("0", "71", "nan"):
+        for command in (split, ("personas", "check", composed_pool, "--config", bag_settings)):
+            ran = aloe(*command, "--threshold", threshold)
+            assert ran.is_one_line_about("threshold", "above 0 and up to 1")
 
 
 def test_a_split_is_drawn_by_the_seed_of_the_file_and_flags_win(
