@@ -14,7 +14,7 @@ from aloe.agents.writer import PersonaWriter, Writer
 from aloe.calls.event import appending
 from aloe.calls.log import CallLog
 from aloe.calls.prices import check_prices
-from aloe.config import Config
+from aloe.config import Config, PersonasConfig
 from aloe.graphs.pool import Ended, GrowthProgress, PoolContext, grow_pool
 from aloe.memory.composition import Composer
 from aloe.memory.descriptions import read_seeds
@@ -24,6 +24,9 @@ from aloe.memory.pool.growth import GrowthLog
 from aloe.memory.pool.open import open_pool
 from aloe.models.open import Model, check_reachable, open_model
 from aloe.plugins import load_plugin
+
+COMPOSED_BATCH = 64
+"""Candidates of one round that are composed, where settings name no number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,12 +81,19 @@ def open_growth(
             writer=_writer(config, model, calls),
             seeds=seeds,
             log=GrowthLog(pool.files.growth, config.personas.window),
-            config=config.personas,
+            config=_personas(config, compose=compose),
             seed=config.seed,
             progress=GrowthProgress(target=config.personas.target, found=len(pool), size=len(pool)),
             validators=validators,
         )
         yield Growth(context=context, calls=calls)
+
+
+def _personas(config: Config, *, compose: bool) -> PersonasConfig:
+    """Return how the pool grows; no model limits the rounds of what is composed."""
+    if not compose or config.personas.batch:
+        return config.personas
+    return config.personas.model_copy(update={"batch": COMPOSED_BATCH})
 
 
 def _writer(config: Config, model: Model | None, calls: CallLog) -> Writer:

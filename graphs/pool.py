@@ -35,6 +35,9 @@ from aloe.memory.pool.pairing import pair_descriptions
 from aloe.memory.validation import Validator, find_custom_reasons, find_reasons
 from aloe.schema import Lineage, Persona, derive_seed
 
+WRITTEN_BATCH = 4
+"""Candidates of one round, where settings name no number."""
+
 EXAMPLES_STAY = 16
 """Candidates that are shown the same examples."""
 
@@ -100,7 +103,7 @@ def expand(state: PoolState, runtime: Runtime[PoolContext]) -> dict[str, Any]:
     context = runtime.context
     missing = context.config.target - len(context.pool)
     need = {k: missing - sum(d.kind == k for d in state["waiting"]) for k in KINDS}
-    kinds = _share_out(need, context.config.batch)
+    kinds = _share_out(need, context.config.batch or WRITTEN_BATCH)
     first = context.log.next_number
     return {"tasks": [Task(first + i, kind) for i, kind in enumerate(kinds)]}
 

@@ -17,8 +17,8 @@ class PersonasConfig(Settings):
     threshold: float = Field(default=0.71, gt=0, le=1)
     """Cosine similarity at which two descriptions count as the same. It is specific to the
     embedder; `aloe personas calibrate` shows the errors of both kinds."""
-    batch: int = Field(default=4, ge=1)
-    """Writer calls in flight at once."""
+    batch: int | None = Field(default=None, ge=1)
+    """Writer calls in flight at once; None: 4, or 64 where sentences are composed."""
     window: int = Field(default=60, ge=1)
     """Number of recent candidates over which the acceptance rate is computed."""
     min_acceptance: float = Field(default=0.05, ge=0, le=1)

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from aloe.graphs.pool import Ended, GrowthProgress
     from aloe.memory.pool.growth import GrowthLog
 
-COMPOSED_BATCH = 64
-"""Candidates of one round where no model limits it."""
-
 app = typer.Typer(
     help="Grow, check, split and share pools of persona users.",
     no_args_is_help=True,
@@ -77,7 +74,7 @@ def grow(
             "seed": seed,
             "personas.target": count,
             "personas.seeds": seeds,
-            "personas.batch": COMPOSED_BATCH if compose and batch is None else batch,
+            "personas.batch": batch,
         },
     ).with_model(model, base_url)
     size, target = count_saved(out), resolved.personas.target

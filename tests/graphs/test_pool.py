@@ -2,14 +2,16 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from bags import BagOfWords
 
 from aloe.agents.writer import Writer
-from aloe.config import PersonasConfig
+from aloe.config import Config, PersonasConfig
 from aloe.errors import AloeError, CallError, ConfigError, ModelError, TransientCallError
-from aloe.graphs.pool import GrowthProgress, PoolContext, grow_pool
+from aloe.graphs.growth import open_growth
+from aloe.graphs.pool import GrowthProgress, PoolContext, expand, grow_pool
 from aloe.memory.axes import KINDS, MIX, Axes, Kind
 from aloe.memory.composition import Composer
 from aloe.memory.descriptions import Description, read_seeds
@@ -263,3 +265,14 @@ def test_rules_of_ones_own_refuse_what_ours_let_through(path: Path) -> None:
         ConfigError, match=r"validator 'mine' failed: .*test_pool\.py:\d+: KeyError"
     ):
         find_custom_reasons(seen[0], {"mine": lambda _: {}["x"]})
+
+
+@pytest.mark.parametrize(("given", "batch"), [({}, 64), ({"batch": 4}, 4), ({"batch": 9}, 9)])
+def test_composing_has_larger_rounds_unless_settings_name_a_number(
+    tmp_path: Path, given: dict[str, int], batch: int
+) -> None:
+    personas = {"embedder": "scripted:bags:BagOfWords", "target": 200, **given}
+    changed = Config().updated({"personas": personas}, source="test")
+    with open_growth(changed, tmp_path / "p.jsonl", compose=True) as growth:
+        planned = expand({"waiting": []}, SimpleNamespace(context=growth.context))  # type: ignore[arg-type, typeddict-item]
+    assert len(planned["tasks"]) == batch
