@@ -1,10 +1,12 @@
 """Put an adapter into the weights of its base: one plain model, served anywhere.
 
-The result is a transformers checkpoint, and a GGUF file beside it where the base was one, so that
-`hf:`, vLLM and `local:` can all serve it.
+The result is a transformers checkpoint in fp32, the same with and without a GPU, and a GGUF file
+beside it where the base was one, so that `hf:`, vLLM and `local:` can all serve it.
 """
 
 from pathlib import Path
+
+import torch
 
 from aloe.errors import ConfigError, StoreError
 from aloe.files.writing import replace_folder
@@ -29,8 +31,8 @@ def merge(adapter: Path, out: Path, *, bits: Bits = 16) -> list[Path]:
         raise ConfigError(f"{adapter} is not an adapter: it has no {ADAPTER}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise StoreError(f"{out} is not empty; name another folder")
-    loaded = load_checkpoint(str(adapter))
-    model = loaded.model.merge_and_unload()
+    loaded = load_checkpoint(str(adapter), merged=True, on_gpu=torch.float32)
+    model = loaded.model
     with replace_folder(out) as part:
         model.save_pretrained(part)
         loaded.tokenizer.save_pretrained(part)

@@ -10,6 +10,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from aloe.config import TrainingConfig
 from aloe.errors import ConfigError, suggest
 from aloe.files.json_objects import load_json
@@ -23,8 +25,6 @@ from aloe.training.stopping import stop_at
 from aloe.training.templates import ChatTokens
 
 if TYPE_CHECKING:
-    import torch
-
     from aloe.training.dataset import Row
 
 
@@ -34,7 +34,7 @@ def load_start(
     *,
     scoring: bool = False,
     rows: Sequence["Row"] = (),
-    on_gpu: "torch.dtype | None" = None,
+    on_gpu: torch.dtype | None = None,
 ) -> Checkpoint:
     """Load what training starts from, ready to be trained.
 
@@ -52,7 +52,8 @@ def load_start(
     """
     from aloe.training.likeness import check_likeness
 
-    loaded = load_checkpoint(start, trainable=True, scoring=scoring, on_gpu=on_gpu)
+    read_as = on_gpu if settings.lora else torch.float32  # all weights are trained, so none rounded
+    loaded = load_checkpoint(start, trainable=True, scoring=scoring, on_gpu=read_as)
     model, tokenizer, adapted = loaded.model, loaded.tokenizer, is_adapter(start)
     chat = ChatTokens(tokenizer)
     _check_tokens(model, tokenizer, chat, rows)
@@ -150,8 +151,6 @@ def check_not_random(model: Any) -> None:
         ConfigError: it draws random numbers, as for dropout.
         ModelError: it cannot be asked.
     """
-    import torch
-
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     adapters = model.disable_adapter() if base is not model else torch.no_grad()
     ids = torch.arange(24, device=model.device)[None] % embedding_rows(base)

@@ -29,9 +29,10 @@ import transformers
 
 from aloe.errors import AloeError, ConfigError, ModelError
 from aloe.files.cache import keep_copy
-from aloe.models.dequantised import complete, left_out
+from aloe.models.dequantised import complete, forget_coding, left_out
 from aloe.models.gguf_reader import shared_reader
 from aloe.models.local import GENERATION, weights_path
+from aloe.models.rounding import round_weights
 from aloe.models.weights import ADAPTER, WEIGHTS, adapter_base, model_path, plain_name
 from aloe.secrets import redact
 
@@ -54,6 +55,7 @@ def load_checkpoint(
     *,
     trainable: bool = False,
     scoring: bool = False,
+    merged: bool = False,
     on_gpu: torch.dtype | None = None,
 ) -> Checkpoint:
     """Load the model that `name` stands for, in fp32 on a CPU.
@@ -63,6 +65,7 @@ def load_checkpoint(
             `hf:` or `local:` is allowed.
         trainable: whether weights may change, those of an adapter included.
         scoring: whether the model gives one score for a conversation instead of the next token.
+        merged: whether an adapter is merged into its base: in fp32, rounded to `on_gpu` afterwards.
         on_gpu: kind of its numbers on a GPU; None: bf16.
 
     Raises:
@@ -72,14 +75,17 @@ def load_checkpoint(
     name, folder = plain_name(name), model_path(name)
     adapted = (folder / ADAPTER).exists()
     base = adapter_base(folder) if adapted else name
+    read_as = torch.float32 if merged and adapted else on_gpu
     with _quiet(), shared_reader():
         with _as_base_of(folder if adapted else None):
-            model, source = _pretrained(base, trainable=trainable, scoring=scoring, on_gpu=on_gpu)
+            model, source = _pretrained(base, trainable=trainable, scoring=scoring, on_gpu=read_as)
         if adapted:
             model = _with_adapter(model, folder, trainable=trainable)
             if (folder / "tokenizer_config.json").exists():
                 source = (str(folder), {})
         tokenizer = _tokenizer(source)
+    if merged and hasattr(model, "merge_and_unload"):
+        model = round_weights(model.merge_and_unload(), _numbers(on_gpu))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return Checkpoint(model=model.to(device), tokenizer=tokenizer, base=base)
 
@@ -150,9 +156,13 @@ def _pretrained(
         if scoring
         else transformers.AutoModelForCausalLM
     )
-    dtype = (on_gpu or torch.bfloat16) if torch.cuda.is_available() else torch.float32
-    labels = {"num_labels": 1} if scoring else {}
-    return _loaded(name, kind, folder, {"dtype": dtype, **options, **labels}), (folder, options)
+    given = {"dtype": _numbers(on_gpu), **options, **({"num_labels": 1} if scoring else {})}
+    return _loaded(name, kind, folder, given), (folder, options)
+
+
+def _numbers(on_gpu: torch.dtype | None) -> torch.dtype:
+    """Return the kind of a model's numbers here."""
+    return (on_gpu or torch.bfloat16) if torch.cuda.is_available() else torch.float32
 
 
 def _loaded(name: str, kind: Any, folder: str | Path, options: dict[str, Any]) -> Any:
@@ -172,7 +182,7 @@ def _loaded(name: str, kind: Any, folder: str | Path, options: dict[str, Any]) -
             transformers.GenerationConfig.from_pretrained(folder)
     if "gguf_file" in options:
         complete(model, Path(folder) / options["gguf_file"], tensors, scoring=scoring)
-        _forget_coding(model)
+        forget_coding(model)
     return model
 
 
@@ -275,13 +285,6 @@ def _unpacked(path: Path) -> Path | None:
 
     size, version = path.stat().st_size, transformers.__version__
     return keep_copy(f"{path.stem}-{size}-transformers-{version}", make)
-
-
-def _forget_coding(model: Any) -> None:
-    """Let a model that was read from a GGUF file be saved as any other."""
-    del model.config.quantization_config
-    model.hf_quantizer = None
-    model.is_quantized = False
 
 
 def _with_adapter(model: Any, adapter: Path, *, trainable: bool) -> Any:

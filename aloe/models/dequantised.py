@@ -73,6 +73,13 @@ def complete(model: Any, path: Path, unloaded: list[str], *, scoring: bool) -> N
         _scale_positions(model, scaling, path)
 
 
+def forget_coding(model: Any) -> None:
+    """Let a model that was read from a GGUF file be saved as any other."""
+    del model.config.quantization_config
+    model.hf_quantizer = None
+    model.is_quantized = False
+
+
 def _rope_factors(path: Path) -> list[float]:
     tensors = open_reader(path).tensors
     return next(tensor.data.tolist() for tensor in tensors if tensor.name == ROPE_FACTORS)

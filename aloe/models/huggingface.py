@@ -7,7 +7,6 @@ treat it like a server. Requests made at the same time are generated together
 
 import asyncio
 import sys
-from dataclasses import replace
 from typing import Any, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -43,13 +42,9 @@ def _shared(name: str) -> tuple[Checkpoint, BatchWriter]:
 
 
 def _load(name: str) -> tuple[Checkpoint, BatchWriter]:
-    checkpoint = load_checkpoint(name)
-    model = checkpoint.model
-    if hasattr(model, "merge_and_unload"):  # an adapter beside its base is written with much slower
-        model = model.merge_and_unload()
-    model.eval()
-    checkpoint = replace(checkpoint, model=model)
-    return checkpoint, BatchWriter(model, checkpoint.tokenizer)
+    checkpoint = load_checkpoint(name, merged=True)  # beside its base, an adapter is much slower
+    checkpoint.model.eval()
+    return checkpoint, BatchWriter(checkpoint.model, checkpoint.tokenizer)
 
 
 class HuggingFaceChat(BaseChatModel):

@@ -15,11 +15,13 @@ import transformers
 
 from aloe.config import Config, ModelConfig, TrainingConfig
 from aloe.errors import CallError, ConfigError
-from aloe.models import checkpoint
+from aloe.models import checkpoint, huggingface
+from aloe.models.checkpoint import load_checkpoint
 from aloe.models.open import open_model
 from aloe.training import start, tree_trainers, trl_trainers
 from aloe.training.arguments import make_arguments
 from aloe.training.dataset import read_training_data
+from aloe.training.merge import merge
 from aloe.training.plan import make_plan
 from aloe.training.start import check_not_random, load_start
 
@@ -211,6 +213,75 @@ def test_what_is_trained_is_in_full_precision(tmp_path: Path, lora: bool, scorin
     kinds = {(p.requires_grad, str(p.dtype)) for p in found.parameters()}
     frozen = {(False, "torch.bfloat16")} if lora else set()
     assert kinds == {(True, "torch.float32")} | frozen
+
+
+@pytest.fixture
+def pretend_gpu(monkeypatch):
+    """Say that there is a GPU, and leave models where they are."""
+    move = torch.nn.Module.to
+
+    def stay(model, *given, **named):
+        return model if given == ("cuda",) else move(model, *given, **named)
+
+    def pretend() -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.nn.Module, "to", stay)
+        monkeypatch.setattr("peft.peft_model.infer_device", lambda: "cpu")
+
+    return pretend
+
+
+def same(model, other) -> bool:
+    weights, others = model.state_dict(), other.state_dict()
+    return weights.keys() == others.keys() and all(
+        weights[key].dtype == others[key].dtype and torch.equal(weights[key], others[key])
+        for key in weights
+    )
+
+
+@pytest.fixture
+def learnt(tmp_path):
+    """An adapter that changes its base by less than bf16 can tell apart."""
+    base = str(tiny.save(tmp_path / "base"))
+    made = load_start(base, TrainingConfig(rank=4, alpha=8))
+    for name, weights in made.model.named_parameters():
+        if "lora_B" in name:
+            weights.data.normal_(std=3e-4)
+    made.model.save_pretrained(tmp_path / "sft")
+    made.tokenizer.save_pretrained(tmp_path / "sft")
+    return tmp_path / "sft"
+
+
+def test_on_a_gpu_weights_that_are_all_trained_are_read_as_they_are(
+    tmp_path, learnt, pretend_gpu
+) -> None:
+    full, frozen = TrainingConfig(lora=False), TrainingConfig()
+    merged = load_start(str(learnt), full).model
+    adapted = load_start(str(learnt), frozen).model.state_dict()
+    tiny.save(tmp_path / "full")
+    pretend_gpu()
+    read = {"on_gpu": torch.bfloat16}
+    assert same(load_start(str(tmp_path / "full"), full, **read).model, tiny.model())
+    assert same(load_start(str(learnt), full, **read).model, merged)
+    found = load_start(str(learnt), frozen, **read).model.state_dict()
+    halves = {key for key, value in found.items() if value.dtype == torch.bfloat16}
+    assert halves == {key for key in found if "lora" not in key}
+    assert all(torch.equal(found[key], adapted[key]) for key in found.keys() - halves)
+
+
+def test_a_merged_model_is_the_same_with_a_gpu_and_without(tmp_path, learnt, pretend_gpu) -> None:
+    here = load_checkpoint(str(learnt), merged=True).model
+    merge(learnt, tmp_path / "one")
+    pretend_gpu()
+    merge(learnt, tmp_path / "two")
+    one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two"))
+    assert one == two
+    served = huggingface._load(str(learnt))[0].model
+    loaded = load_checkpoint(str(tmp_path / "one")).model
+    assert same(served, loaded)  # rounded once, and only what a file holds
+    assert same(served, here.bfloat16())
+    assert served.model.rotary_emb.inv_freq.dtype == torch.float32
+    assert not same(served, load_checkpoint(str(tmp_path / "base")).model)
 
 
 @pytest.mark.parametrize("packing", [True, False])
