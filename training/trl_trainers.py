@@ -13,6 +13,7 @@ from typing import Any
 from aloe.errors import ConfigError
 from aloe.models.control_tokens import ChatEncoder
 from aloe.models.thoughts import decoded
+from aloe.models.weights import plain_name
 from aloe.secrets import one_line
 from aloe.training.arguments import computed_in
 from aloe.training.dataset import ANSWERS, Method, Row, TrainingData
@@ -23,7 +24,7 @@ from aloe.training.plan import Plan
 from aloe.training.reward import LookAhead, Reward, find_reward, make_policy
 from aloe.training.rollout_agents import RolloutAgents
 from aloe.training.spreading import spread_prompts
-from aloe.training.start import load_start
+from aloe.training.start import is_adapter, load_start
 from aloe.training.templates import ChatTokens
 from aloe.training.whole_replies import WholeReplies, reward_whole
 
@@ -49,6 +50,7 @@ def make_trl_trainer(
 
     if plan.settings.weighted and plan.method == "dpo":
         raise ConfigError("training.weighted needs tree packing; drop --no-tree-packing")
+    _check_reference(plan, arguments)
     if plan.method == "grpo":
         _fill_batches(arguments, data)
     paired = plan.method == "kto" and arguments.loss_type != NO_DIVERGENCE
@@ -95,6 +97,34 @@ def make_trl_trainer(
     if isinstance(reward, LookAhead):
         reward.policy = make_policy(trainer)
     return trainer, start.tokenizer
+
+
+def _check_reference(plan: Plan, arguments: Any) -> None:
+    """Make sure that a reference that TRL reads itself is the model that training starts from.
+
+    With all weights trained, TRL reads it by the name in the model's config. A merged adapter has
+    its base's name there, and a GGUF file that of its folder.
+
+    Raises:
+        ConfigError: it would be another model.
+    """
+    by_name = {
+        "dpo": not getattr(arguments, "precompute_ref_log_probs", False),
+        "kto": not getattr(arguments, "precompute_ref_log_probs", False),
+        "grpo": bool(getattr(arguments, "beta", 0.0)),
+    }
+    if plan.settings.lora or not by_name.get(plan.method):
+        return
+    what, instead = "", ""
+    if is_adapter(plan.start):
+        what, instead = "an adapter", "run `aloe train merge` and --start from the merged folder"
+    elif plain_name(plan.start).endswith(".gguf"):
+        what, instead = "a GGUF file", "name the checkpoint folder it was made from"
+    if what:
+        raise ConfigError(
+            f"{plan.method} --full: TRL reads the model to compare with from a checkpoint folder, "
+            f"and {plan.start} is {what}; {instead}, or train adapters"
+        )
 
 
 def _finish_reward(

@@ -31,7 +31,7 @@ from aloe.training.run import _make_trainer
 from aloe.training.saving import save_model
 from aloe.training.start import load_start
 from aloe.training.templates import ChatTokens
-from aloe.training.trl_trainers import make_trl_trainer
+from aloe.training.trl_trainers import _check_reference, make_trl_trainer
 
 pytestmark = pytest.mark.train
 
@@ -103,6 +103,23 @@ def test_sft_dpo_and_kto_learn_what_is_learnt_packed(tokenizer, checkpoint, tmp_
     assert tuple(row["prompt_ids"] + row["completion_ids"]) == good.ids
     assert good.ids[-1] == chat.end
     assert good.ids[good.start :].count(chat.end) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "argument"),
+    [("kto", {}), ("grpo", {"beta": 0.1}), ("dpo", {"precompute_ref_log_probs": False})],
+)
+def test_a_reference_that_trl_would_read_from_the_base_is_refused(method, argument, tmp_path):
+    (tmp_path / "sft").mkdir()
+    (tmp_path / "sft" / "adapter_config.json").write_text("{}")
+    for start, told in ((tmp_path / "sft", "run `aloe train merge`"), ("local:a.gguf", "a GGUF")):
+        settings = TrainingConfig(lora=False, tree_packing=False, arguments=argument)
+        plan = Plan(method=method, settings=settings, data=tmp_path, out=tmp_path, start=str(start))
+        arguments = make_arguments(method, settings, checkpoints=tmp_path, seed=0, packed=False)
+        with pytest.raises(ConfigError, match=f"{method} --full.*{told}"):
+            make_trl_trainer(plan, None, arguments, RolloutAgents())
+        _check_reference(replace(plan, settings=TrainingConfig()), arguments)
+        _check_reference(replace(plan, start=str(tmp_path)), arguments)
 
 
 THOUGHT = said("assistant", "<think>\nEars.\n</think>\n\nThey listen.")
