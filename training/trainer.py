@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 import transformers
+from accelerate.utils import gather_object
 
 from aloe.training.activations import keep_less
 from aloe.training.adapters import add_in_place
@@ -21,6 +22,7 @@ from aloe.training.head import score_in_head
 from aloe.training.packed_dataset import Batch
 from aloe.training.parity import require_same_scores
 from aloe.training.scores import score
+from aloe.training.shares import FillableRows, fill_up
 
 Tensor = Any
 
@@ -54,8 +56,8 @@ class TreeTrainer(transformers.Trainer):
     def __init__(self, *, rows: list[Batch], held_out: Sequence[Batch] = (), **given: Any) -> None:
         _use_one_gpu(given["args"])
         super().__init__(
-            train_dataset=rows,
-            eval_dataset=list(held_out) or None,
+            train_dataset=FillableRows(rows),
+            eval_dataset=FillableRows(held_out) if held_out else None,
             data_collator=itemgetter(0),
             **given,
         )
@@ -89,17 +91,21 @@ class TreeTrainer(transformers.Trainer):
         """Return the row's share of the mean loss over the items of the optimizer step."""
         asked = {"output_router_logits": True} if self._balance else {}
         scores, output = self.score_row(model, inputs, **asked)
-        total = self.row_loss(inputs, scores)
-        items = num_items_in_batch if num_items_in_batch is not None else len(inputs["labels"])
-        loss = total / items
-        if num_items_in_batch is not None and self.args.average_tokens_across_devices:
-            loss = loss * self.accelerator.num_processes  # gradients are averaged over these
+        training, own = self.model.training, len(inputs["labels"])
+        loss = self.row_loss(inputs, scores) if own else 0 * scores.sum()
+        if not training or num_items_in_batch is None:  # transformers counts those of all processes
+            loss = loss / max(own, 1)
+        elif own:
+            loss = loss / num_items_in_batch
+            if self.args.average_tokens_across_devices:
+                loss = loss * self.accelerator.num_processes  # gradients are averaged over these
         if self._balance:
-            steps = self.current_gradient_accumulation_steps if self.model.training else 1
-            self.measure(aux_loss=output.aux_loss)
+            steps = self.current_gradient_accumulation_steps if training else 1
             loss = loss + self._balance * output.aux_loss / steps
-        if not self.model.training:
-            self._evaluated.append((float(loss) * len(inputs["labels"]), len(inputs["labels"])))
+        if self._balance and own:
+            self.measure(aux_loss=output.aux_loss)
+        if not training:
+            self._evaluated.append((float(loss) * own, own))
         return (loss, {}) if return_outputs else loss
 
     def evaluation_loop(self, *given: Any, metric_key_prefix: str = "eval", **named: Any) -> Any:
@@ -111,6 +117,14 @@ class TreeTrainer(transformers.Trainer):
         found.metrics[f"{metric_key_prefix}_loss"] = loss / items
         return found
 
+    def get_train_dataloader(self) -> Any:
+        """Return the rows of this process, filled up with rows without items."""
+        return fill_up(super().get_train_dataloader())
+
+    def get_eval_dataloader(self, *given: Any) -> Any:
+        """Return this process's rows among those held out, filled up with rows without items."""
+        return fill_up(super().get_eval_dataloader(*given))
+
     def measure(self, **values: Tensor) -> None:
         """Note figures of one item each, to be averaged in the next log entry of their kind."""
         kind = "" if self.model.training else EVALUATION
@@ -118,9 +132,13 @@ class TreeTrainer(transformers.Trainer):
             self.measured[kind + name] += value.detach().float().flatten().tolist()
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log, together with the means of what was measured since the last time."""
+        """Log, with the means over all processes of what was measured since the last time."""
         evaluated = any(name.startswith(EVALUATION) for name in logs)
         names = [name for name in self.measured if name.startswith(EVALUATION) == evaluated]
-        taken = {name: self.measured.pop(name) for name in names}
+        own = {name: self.measured.pop(name) for name in names}
+        taken: dict[str, list[float]] = defaultdict(list)
+        for share in gather_object([own]):  # of each process
+            for name, values in share.items():
+                taken[name] += values
         means = {name: sum(values) / len(values) for name, values in taken.items()}
         super().log({**logs, **means}, start_time)

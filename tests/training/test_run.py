@@ -840,19 +840,32 @@ def test_two_processes_take_the_steps_of_one(aloe, base, run, tmp_path):
     def settings(accumulation: int) -> Path:
         file = tmp_path / f"{accumulation}.toml"
         text = f"gradient_accumulation_steps = {accumulation}\nsave_steps = 3\n"
-        file.write_text(f"[training]\nrow_tokens = 400\n[training.arguments]\n{text}")
+        file.write_text(f"[training]\nrow_tokens = 300\n[training.arguments]\n{text}")
         return file
 
-    common = ("train", "dpo", "--from-base", "--data", str(run), "--model", str(base), *QUICK)
-    result(aloe(*common, "--max-steps", "3", "--config", settings(2), "--out", tmp_path / "one"))
+    data = tmp_path / "data"
+    assert aloe("export", run, "--format", "dpo", "--out", data).code == 0
+    rows = (data / "train.jsonl").read_text().splitlines()
+    (data / "train.jsonl").write_text("\n".join(rows[4:]) + "\n")
+    (data / "test.jsonl").write_text("\n".join(rows[:4]) + "\n")
+    common = ("train", "dpo", "--from-base", "--data", str(data), "--model", str(base),
+              "--learning-rate", "1e-3", "--quiet", "--json")  # fmt: skip
+    result(aloe(*common, "--config", settings(2), "--out", tmp_path / "one"))
     two = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2",
-           "--local_addr", "127.0.0.1", "-m", "aloe", *common, "--max-steps", "3",
+           "--local_addr", "127.0.0.1", "-m", "aloe", *common,
            "--config", str(settings(1)), "--out", str(tmp_path / "two")]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     ran = subprocess.run(two, capture_output=True, text=True, env=environment, timeout=240)
     assert ran.returncode == 0, ran.stderr
     one, both = adapter(tmp_path / "one"), adapter(tmp_path / "two")
     assert max((one[key] - both[key]).abs().max() for key in one) < 1e-4
+    alone, shared = (json.loads((tmp_path / name / "training.json").read_text())
+                     for name in ("one", "two"))  # fmt: skip
+    assert alone["steps"] == shared["steps"]
+    for name, figures in alone["held_out_figures"].items():
+        assert shared["held_out_figures"][name] == pytest.approx(figures, abs=1e-5)
+    for name in ("loss", "rewards/margins", "grad_norm"):
+        assert shared["last"][name] == pytest.approx(alone["last"][name], abs=1e-4)
 
 
 @pytest.mark.parametrize("packing", ["--tree-packing", "--no-tree-packing"])

@@ -1,6 +1,9 @@
 """The tree trainers against TRL's own, and against themselves cut differently."""
 
+import math
+from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -8,7 +11,9 @@ pytest.importorskip("torch")
 
 import tiny
 import torch
+from accelerate.data_loader import BatchSamplerShard
 from architectures import architecture
+from torch.utils.data import BatchSampler, SequentialSampler
 
 from aloe.config import TrainingConfig
 from aloe.training.arguments import make_arguments
@@ -16,6 +21,7 @@ from aloe.training.dpo import TreeDpoTrainer
 from aloe.training.packed_dataset import Example, make_batch, make_batches
 from aloe.training.reference import score_rows
 from aloe.training.sft import TreeSftTrainer
+from aloe.training.shares import fill_up
 from aloe.training.templates import ChatTokens
 
 pytestmark = pytest.mark.train
@@ -265,6 +271,36 @@ def test_how_held_out_rows_are_cut_changes_no_loss(tokenizer, tmp_path):
         return before
 
     assert evaluated(40) == pytest.approx(evaluated(10_000), abs=1e-4)
+
+
+def test_rows_that_even_out_processes_count_for_nothing(tokenizer, tmp_path):
+    rows = make_batches(pairs(tokenizer), 40)
+    trainer = TreeDpoTrainer(
+        rows=rows, model=tiny.model(), args=arguments("dpo", tmp_path, packed=True)
+    )
+    for row in trainer.all_rows():
+        row["reference"] = trainer.score_answers(row)
+    shards = [
+        BatchSamplerShard(BatchSampler(SequentialSampler(rows), 1, drop_last=False), 3, process)
+        for process in range(3)
+    ]
+    loaders = [fill_up(fill_up(SimpleNamespace(batch_sampler=shard))) for shard in shards]
+    places = [[place for [place] in loader.batch_sampler] for loader in loaders]
+    assert sorted(chain(*places)) == list(range(-(-len(rows) // 3) * 3))
+    assert {len(own) for own in places} == {len(shards[0])} == {-(-len(rows) // 3)}
+    assert len(rows) % 3  # so that there is one
+    one_more = trainer.train_dataset[len(rows)]
+    loss = trainer.compute_loss(trainer.model, one_more, num_items_in_batch=torch.tensor(0))
+    loss.backward()
+    assert loss == 0
+    assert all(not p.grad.any() for p in trainer.model.parameters() if p.grad is not None)
+    assert not trainer.measured
+    trainer.model.eval()
+    with torch.no_grad():
+        trainer.compute_loss(trainer.model, one_more, num_items_in_batch=torch.tensor(5))
+        assert trainer._evaluated == [(0.0, 0)]
+        alone = trainer.compute_loss(trainer.model, rows[0], num_items_in_batch=torch.tensor(9))
+    assert alone.item() == pytest.approx(math.log(2), abs=1e-5)  # whatever others evaluate
 
 
 def test_experts_can_be_evaluated(tokenizer, tmp_path):
