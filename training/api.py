@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from aloe.config import Config, load
+from aloe.config import Config, load, without_length
 from aloe.errors import ConfigError
 from aloe.extras import needs
 from aloe.files.writing import model_lines
@@ -135,7 +135,7 @@ def _resolve(config: Path | None, settings: Mapping[str, Any], named: Mapping[st
     found = load(config, over, written=settings, source="arguments")
     if not isinstance(more, Mapping):
         return found
-    arguments = {**found.training.arguments, **more}
+    arguments = {**without_length(found.training.arguments, more), **more}
     return found.updated({"training.arguments": arguments}, source="arguments")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import transformers
 
-from aloe.config import TrainingConfig
+from aloe.config import LENGTHS, TrainingConfig
 from aloe.errors import ConfigError, suggest
 from aloe.secrets import one_line
 from aloe.training.dataset import Method
@@ -117,7 +117,7 @@ def make_arguments(
         raise ConfigError(f"--report-to {report_to}: the package {report_to} is not installed")
     given = dict(settings.arguments)
     _check_names(given, kind, packed=packed)
-    _check_steps(given.get("max_steps"))
+    _check_length("training.arguments", given)
     if method == "dpo":
         given |= _losses(given, packed=packed)
     defaults = {
@@ -146,11 +146,18 @@ def computed_in(arguments: Any) -> torch.dtype:
     return torch.float16 if arguments.fp16 else torch.float32
 
 
-def _check_steps(steps: Any) -> None:
-    """Refuse a number of steps that TRL would take for none given; -1 is its own word for that."""
+def _check_length(where: str, given: Mapping[str, Any]) -> None:
+    """Refuse a number of steps that TRL would take for none given, and epochs beside steps.
+
+    -1 is TRL's own word for no steps.
+    """
+    steps = given.get("max_steps")
     if isinstance(steps, int | float) and steps < 1 and steps != -1:
+        raise ConfigError(f"{where}: max_steps is {steps}; give at least 1, or leave it out")
+    if all(given.get(name) not in (None, -1) for name in LENGTHS):
         raise ConfigError(
-            f"training.arguments: max_steps is {steps}; give at least 1, or leave it out"
+            f"{where}: max_steps (--max-steps) and num_train_epochs (--epochs) both say how long "
+            "to train; give one of them"
         )
 
 
@@ -159,13 +166,14 @@ def check_known(where: str, given: Mapping[str, Any]) -> None:
 
     Raises:
         ConfigError: naming the argument, `where` it stands, and the nearest known, or what to set
-            in its place.
+            in its place; or epochs are there beside steps.
     """
     known = {field.name for each in _OWN for field in dataclasses.fields(find_config_class(each))}
     for name in given:
         if name not in known:
             raise ConfigError(f"{where}: TRL has no '{name}'{suggest(name, known)}")
         _refuse_ours(where, name)
+    _check_length(where, given)
 
 
 def _refuse_ours(where: str, name: str) -> None:

@@ -27,12 +27,13 @@ from aloe.config.settings import Settings, validate
 from aloe.config.simulation import EXPANSION_NAMES, Mood, RolloutConfig, SimulationConfig
 from aloe.config.spending import BudgetConfig, Price
 from aloe.config.telemetry import TelemetryConfig
-from aloe.config.training import TrainingConfig
+from aloe.config.training import LENGTHS, TrainingConfig, without_length
 from aloe.config.user import Disclosing, Phrases, UserConfig
 
 __all__ = [
     "DEFAULT_MODEL",
     "EXPANSION_NAMES",
+    "LENGTHS",
     "MIN_MASS",
     "PAID",
     "AssistantConfig",
@@ -73,4 +74,5 @@ __all__ = [
     "shaping",
     "validate",
     "with_model_beside",
+    "without_length",
 ]

@@ -12,6 +12,7 @@ from typing import Any
 from aloe.config.config import Config
 from aloe.config.models import ModelConfig
 from aloe.config.settings import change, validate
+from aloe.config.training import without_length
 from aloe.config.trust import check_trust, is_stored, remember_own
 from aloe.errors import InputError
 from aloe.files.writing import replace_text
@@ -27,7 +28,7 @@ def load(
 
     A mapping given for a section changes what it names there and leaves the rest; another model
     named so, or with a dotted key, loses server, key and options of the one before, and another
-    server its key.
+    server its key. Steps to be trained go where epochs are given, and the other way round.
 
     Args:
         path: TOML file, or None.
@@ -46,14 +47,28 @@ def load(
     raw, named = _parse(path, text) if path else {}, path or source
     if path and is_stored(path):
         check_trust(path, text, validate(Config, raw, source=path))
-    given = sorted((written or {}).items(), key=_count_owners)
-    for each in flags:
-        own = [(key, value) for key, value in (each or {}).items() if value is not None]
-        given += sorted(own, key=_count_owners)
-    for key, value in given:
-        change(raw, key, value, source=named, kind=Config)
+    given: list[tuple[str, Any]] = []
+    for level in (written or {}, *map(_given, flags)):
+        _forget_length(raw, level)
+        for key, value in sorted(level.items(), key=_count_owners):
+            change(raw, key, value, source=named, kind=Config)
+            given.append((key, value))
     elsewhere = {key: source for name, value in given for key in _keys(name, value)}
     return validate(Config, raw, source=named, elsewhere=elsewhere)
+
+
+def _given(flags: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {key: value for key, value in (flags or {}).items() if value is not None}
+
+
+def _forget_length(raw: dict[str, Any], level: Mapping[str, Any]) -> None:
+    """Take how long is trained out of `raw` if one of the keys to come says that."""
+    opening = "training.arguments."
+    changes = {k.removeprefix(opening): v for k, v in level.items() if k.startswith(opening)}
+    training = raw.get("training")
+    if changes and isinstance(training, Mapping) and isinstance(training.get("arguments"), Mapping):
+        kept = without_length(training["arguments"], changes)
+        raw["training"] = {**training, "arguments": kept}
 
 
 def _count_owners(item: tuple[str, Any]) -> int:

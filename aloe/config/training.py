@@ -1,11 +1,21 @@
 """How a model is trained on trees."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from aloe.config.models import DEFAULT_MODEL
 from aloe.config.settings import Settings
+
+LENGTHS = ("max_steps", "num_train_epochs")
+"""Arguments that say how long is trained, of which TRL reads the first if both are there."""
+
+
+def without_length(arguments: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `arguments` without how long is trained if `changes`, which go over them, say that."""
+    said = any(changes.get(name) not in (None, -1) for name in LENGTHS)  # -1: TRL's word for none
+    return {key: value for key, value in arguments.items() if not (said and key in LENGTHS)}
 
 
 class TrainingConfig(Settings):

@@ -18,7 +18,7 @@ from aloe.benchmark.experiment.stage import Stages
 from aloe.benchmark.experiment.stage_inputs import describe_roles, describe_served
 from aloe.benchmark.folder import RESULT, read_bench
 from aloe.benchmark.suite_result import SuiteResult
-from aloe.config import Condition, Config
+from aloe.config import Condition, Config, without_length
 from aloe.errors import InputError
 from aloe.files.writing import model_lines, replace_text
 from aloe.memory.embedder import MiniLmEmbedder
@@ -210,7 +210,7 @@ class Steps:
         given = self.config.training
         training = given.model_copy(
             update={
-                "arguments": {**given.arguments, **arguments},
+                "arguments": {**without_length(given.arguments, arguments), **arguments},
                 "weighted": given.weighted if weighted is None else weighted,
             }
         )

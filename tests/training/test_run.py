@@ -31,6 +31,7 @@ from aloe.models.checkpoint import load_checkpoint
 from aloe.models.open import open_model
 from aloe.schema import Persona, Tree
 from aloe.training.card import _passport, write_card
+from aloe.training.checks import check_settings
 from aloe.training.curves import draw_curves, draw_sparkline, find_held_out
 from aloe.training.dataset import read_rows, read_training_data
 from aloe.training.display import summarise
@@ -566,6 +567,35 @@ def test_arguments_of_the_library_leave_those_that_they_do_not_name(run, tmp_pat
     assert seen[-1].model == "named"
     with pytest.raises(ConfigError, match=r"training.arguments"):
         library.train("sft", run, tmp_path / "out", arguments=["max_steps"])
+
+
+def test_steps_and_epochs_take_the_place_of_each_other(aloe, base, run, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr("aloe.training.run.train", lambda plan, *_: seen.append(plan.settings))
+    (tmp_path / "steps.toml").write_text("[training.arguments]\nmax_steps = 9\nbeta = 0.3\n")
+    (tmp_path / "epochs.toml").write_text("[training.arguments]\nnum_train_epochs = 2\n")
+
+    def train(file: str, **given) -> dict:
+        library.train("sft", run, tmp_path / "out", config=tmp_path / file, **given)
+        return seen[-1].arguments
+
+    epochs, steps = {"num_train_epochs": 3}, {"max_steps": 5}
+    assert train("steps.toml", arguments=epochs) == {"beta": 0.3, **epochs}
+    assert train("epochs.toml", arguments=steps) == steps
+    assert train("epochs.toml", arguments={"max_steps": -1})["num_train_epochs"] == 2
+    dotted = {"training.arguments.max_steps": 5}
+    assert train("epochs.toml", settings=dotted) == steps
+    assert train("steps.toml", settings=dotted, arguments=epochs) == {"beta": 0.3, **epochs}
+    flags = {"training.arguments.num_train_epochs": 3.0, "training.arguments.max_steps": None}
+    found = load(tmp_path / "steps.toml", flags).training
+    assert found.arguments == {"beta": 0.3, **epochs}
+    monkeypatch.undo()
+    both = "max_steps (--max-steps) and num_train_epochs (--epochs) both say"
+    more = ("--from-base", "--epochs", "2", "--max-steps", "3")
+    assert both in refused(aloe, tmp_path, base, *more)
+    (tmp_path / "steps.toml").write_text("[experiment.sft]\nmax_steps = 9\nnum_train_epochs = 1\n")
+    with pytest.raises(ConfigError, match=r"experiment\.sft: max_steps"):
+        check_settings(load(tmp_path / "steps.toml", {}))
 
 
 def test_dpo_starts_where_the_command_does(run, tmp_path):
