@@ -166,6 +166,8 @@ def _facts(record: Record) -> dict[str, Any]:
         "seconds": record["seconds"],
         "peak memory, GiB": record["peak_gib"],
     }
+    if "saved_step" in record:
+        facts["saved model"] = f"of step {record['saved_step']}, the best checkpoint"
     if saved:
         facts["tokens a pass"] = f"{record['tokens']} ({saved:.1f}x fewer than one row an answer)"
     if "cut_off" in record:

@@ -2,7 +2,7 @@
 
 import importlib.util
 from collections.abc import Mapping, Sequence
-from math import isnan
+from math import inf, isnan
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +50,16 @@ def find_first_and_last(record: Mapping[str, Any]) -> tuple[str, float, float]:
     return ("loss", record["first_loss"], record["last"]["loss"])
 
 
-def find_held_out(history: Sequence[dict[str, float]], method: str) -> dict[str, Any]:
+def find_held_out(
+    history: Sequence[dict[str, float]], method: str, saved: float = inf
+) -> dict[str, Any]:
     """Return the figures of rows held out, of the first evaluation and of the last that is later.
 
-    By name, and of which steps they are; nothing if nothing was evaluated.
+    By name, and of which steps they are; nothing if nothing was evaluated. What was evaluated after
+    the step whose model is `saved` is not of that model.
     """
     names = [name for name in CURVES[method] if name.startswith("eval_")]
-    evaluated = [entry for entry in history if any(name in entry for name in names)]
+    evaluated = [e for e in history if any(name in e for name in names) and e["step"] <= saved]
     ends = [e for e in evaluated[-1:] if e["step"] > evaluated[0]["step"]]
     ends = [*evaluated[:1], *ends]
     figures = {

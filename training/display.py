@@ -95,9 +95,14 @@ def summarise(out: Path, record: Record) -> str:
     left_out = f"; left out: {format_left_out(record['left_out'])}" if "left_out" in record else ""
     return (
         f"{out}: {record['method']} on {counted(record['rows'], 'row')}, "
-        f"{counted(record['steps'], 'step')}, {name} "
+        f"{counted(record['steps'], 'step')}{_saved_step(record)}, {name} "
         f"{first} to {last}{held_out}{packed}{_cut_off(record)}{left_out}{_control_tokens(record)}"
     )
+
+
+def _saved_step(record: Record) -> str:
+    """Return which model was saved; empty if it is that of the last step."""
+    return f" (saved: that of step {record['saved_step']})" if "saved_step" in record else ""
 
 
 def _cut_off(record: Record) -> str:

@@ -70,7 +70,7 @@ def train(plan: Plan, watch: Watch, make_agents: AgentFactory | None = None) -> 
             progress.update(phase="saving")
             save_model(trainer, tokenizer, plan, plan.out)
         results = {
-            **_results(progress, trainer.state),
+            **_results(progress, trainer.state, _find_saved_step(trainer)),
             **agents.spent(),
             **({"left_out": dict(data.skipped)} if data.skipped else {}),
             **({"labelled": True} if data.labelled else {"judges": sorted(data.judges)}),
@@ -238,7 +238,15 @@ def _says_something(key: str, value: float | None) -> bool:
     return key not in ("epoch", "step") and (key == "loss" or is_number)
 
 
-def _results(progress: TrainingProgress, state: Any) -> Record:
+def _find_saved_step(trainer: Any) -> int:
+    """Return the step whose model is saved: the last, unless the best checkpoint was loaded."""
+    best: str | None = trainer.state.best_model_checkpoint
+    if best and trainer.args.load_best_model_at_end:
+        return int(best.rpartition("-")[2])
+    return int(trainer.state.global_step)
+
+
+def _results(progress: TrainingProgress, state: Any, saved: int) -> Record:
     from aloe.training.curves import average_ends, collect_values, find_held_out
 
     logged = [entry for entry in state.log_history if "loss" in entry]
@@ -250,6 +258,7 @@ def _results(progress: TrainingProgress, state: Any) -> Record:
     cut = collect_values(state.log_history, "completions/clipped_ratio")
     return {
         "steps": state.global_step,
+        **({"saved_step": saved} if saved != state.global_step else {}),
         "tokens": progress.tokens,
         "flat_tokens": progress.flat_tokens,
         **(
@@ -260,7 +269,7 @@ def _results(progress: TrainingProgress, state: Any) -> Record:
         "first_loss": logged[0]["loss"],
         **({"reward": reward} if reward else {}),
         **({"cut_off": round(fmean(cut), 4)} if cut else {}),
-        **find_held_out(state.log_history, progress.method),
+        **find_held_out(state.log_history, progress.method, saved),
         "last": {key: last[key] for key in sorted(last) if _says_something(key, last[key])},
         "seconds": round(progress.seconds, 1),
         "peak_gib": round(progress.peak_gib, 2),

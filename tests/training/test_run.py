@@ -917,6 +917,33 @@ def test_rows_held_out_are_evaluated_before_and_after(aloe, base, run, tmp_path,
     assert "eval_loss, before and after" in card
 
 
+def test_the_figures_are_those_of_the_checkpoint_that_is_saved(aloe, base, tmp_path):
+    other = pair(chosen=pair()["rejected"], rejected=pair()["chosen"])  # learning makes it worse
+    (tmp_path / "data").mkdir()
+    for name, row in (("train", pair()), ("test", other)):
+        (tmp_path / "data" / f"{name}.jsonl").write_text(json.dumps(row) + "\n")
+    (tmp_path / "c.toml").write_text(
+        "[training.arguments]\nload_best_model_at_end = true\nsave_steps = 1\n"
+        'save_total_limit = 9\neval_strategy = "steps"\neval_steps = 1\n'
+    )
+    out = tmp_path / "dpo"
+    ran = aloe("train", "dpo", "--from-base", "--data", tmp_path / "data", "--model", base, "--out",
+               out, "--learning-rate", "1e-3", "--max-steps", "3", "--config", tmp_path / "c.toml",
+               "--quiet")  # fmt: skip
+    assert ran.code == 0, ran.err
+    record = json.loads((out / "training.json").read_text())
+    assert record["steps"] == 3
+    assert record["saved_step"] == 1
+    assert record["held_out_steps"] == [0, 1]
+    state = json.loads((out / "checkpoints" / "checkpoint-3" / "trainer_state.json").read_text())
+    losses = [entry["eval_loss"] for entry in state["log_history"] if "eval_loss" in entry]
+    assert record["held_out_figures"]["eval_loss"] == losses[:2] != losses[::3]
+    assert same(adapter(out), adapter(out / "checkpoints" / "checkpoint-1"))
+    assert "3 steps (saved: that of step 1), loss" in ran.out
+    assert "(before and at step 1)" in ran.out
+    assert "| saved model | of step 1, the best checkpoint |" in (out / "README.md").read_text()
+
+
 def test_what_was_not_evaluated_after_is_not_called_so(tmp_path):
     record = {
         "method": "dpo", "start": "base", "settings": TrainingConfig().model_dump(mode="json"),
