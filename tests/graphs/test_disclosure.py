@@ -7,6 +7,7 @@ from bags import BAGS
 from builders import PERSONAS, SCRIPTED, config, grow, scripted_model
 
 from aloe import simulate
+from aloe.agents.disclosing import check_users
 from aloe.config import Config, Size
 from aloe.errors import ConfigError
 from aloe.memory.verifiable.generation import generate
@@ -87,7 +88,8 @@ def test_a_branch_ends_when_a_rule_has_nothing_more_to_tell() -> None:
 def test_who_states_nothing_cannot_be_asked() -> None:
     nobody = Persona.of("", "")
     with pytest.raises(ConfigError, match=f"persona {nobody.id} states nothing"):
-        simulate([nobody], model=SCRIPTED, settings={"user.disclosure": "reticent"}, turns=1)
+        check_users([nobody], "reticent", "minilm")
+    check_users([nobody], "schedule", "minilm")
     with pytest.raises(ConfigError, match="embedder bag-of-words"):
         simulate([PERSONAS[0]], model=SCRIPTED, turns=1,
                  settings={"user.disclosure": "reticent", "personas.embedder": BAGS})  # fmt: skip
