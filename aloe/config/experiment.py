@@ -41,6 +41,9 @@ class ExperimentConfig(Settings):
     needless_questions: float = Field(default=0.0, ge=0, le=1)
     """Share of the messages to which the asker asks something though it knows all wishes. Without
     such questions in the trees, labels cannot teach when to stop."""
+    answering_trees: int = Field(default=0, ge=0)
+    """Trees of users who tell one wish after the other, beside those of `simulation.trees`: with
+    reticent users there are few messages after which nothing is left to ask."""
     served: str = "local:{folder}"
     """Model string of a trained model; filled in are `{folder}`, `{stage}`, its last part, which
     tells a model from those of other settings, and `{name}`, which does not."""

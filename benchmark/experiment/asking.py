@@ -143,4 +143,21 @@ class AskingExperiment(Experiment):
         )
 
     def _pairs_by(self, label: Label) -> Path:
-        return self.export_rows(self.grow_trees(), "dpo", label)
+        pairs = self.export_rows(self.grow_trees(), "dpo", label)
+        if not self.config.experiment.answering_trees:
+            return pairs
+        more = self.export_rows(self._grow_answering_trees(), "dpo", label)
+        return self.change_rows(
+            "pairs-of-both",
+            pairs,
+            lambda found: [*found, *read_rows(more)],
+            more.parent.name,
+        )
+
+    def _grow_answering_trees(self) -> Path:
+        changes = {
+            "user": {"disclosure": "answering"},
+            "simulation": {"trees": self.config.experiment.answering_trees},
+        }
+        config = self.config.updated(changes, source="experiment.answering_trees")
+        return self.relabel(self.grow("answering-trees", config))

@@ -87,7 +87,10 @@ def _users(config: Config) -> str:
         else "Those of the trees speak one half of the phrases, those of validation and test the "
         "other."
     )
-    told = config.experiment.sft_trees
+    told, answering = config.experiment.sft_trees, config.experiment.answering_trees
+    more = (
+        f"- Labels by return also come from {answering} trees of users who answer; those below are "
+    )
     return "\n".join(
         [
             f"- Users are {user.disclosure}: complains {user.complains:g}, volunteers "
@@ -97,6 +100,7 @@ def _users(config: Config) -> str:
             "after the other."
             if told
             else "- `sft`, from which the others start, learns from the same trees.",
+            *([f"{more}of the {user.disclosure} ones."] if answering else []),
         ]
     )
 

@@ -22,6 +22,7 @@ ASKING = {
     "dpo_paths": 2,
     "question_cost": 0.1,
     "needless_questions": 1.0,
+    "answering_trees": 2,
     "test": 6,
     "dialogue_turns": 5,
 }
@@ -73,6 +74,7 @@ def test_the_experiment_on_asking_runs_and_finds_itself_again(tmp_path: Path) ->
         "| asker |",
         "| rewriter |",
         "## Transfer",
+        "also come from 2 trees of users who answer; those below are of the reticent ones",
         "By return: horizon 2, discount 0.9, z 0, question cost 0.1",
         "| asker | 0 |",
         "| while not all is known |",
@@ -91,6 +93,11 @@ def test_the_experiment_on_asking_runs_and_finds_itself_again(tmp_path: Path) ->
     before = len(lines)
     assert experiment.run() == made
     assert [line for line in lines[before:] if not line.startswith("the test is opened")] == []
+
+    of_trees = read_rows(experiment.export_rows(experiment.grow_trees(), "dpo", "return"))
+    both = read_rows(experiment.export_all_pairs())
+    assert both[: len(of_trees)] == of_trees
+    assert len(both) > len(of_trees)
 
     returns, judged = experiment.export_pairs(), experiment.export_judged_pairs()
     assert compared(judged) == compared(returns)
