@@ -5,6 +5,7 @@ it), so every command that reads one works on it, with no model and no network.
 """
 
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -13,6 +14,7 @@ from aloe.benchmark.card import format_named
 from aloe.benchmark.dialogue_pair import DialoguePair
 from aloe.benchmark.folder import RESULT, read_bench
 from aloe.benchmark.tables import LABELS
+from aloe.console import say
 from aloe.errors import StoreError
 from aloe.files.writing import explain_failure, replace_folder
 from aloe.views.folding import Table
@@ -24,6 +26,8 @@ TREES, FREE_TEXT, BASE, TRAINED = "trees", "free-text", "base", "trained"
 two benches."""
 README = "README.md"
 """What they are."""
+HEADING = "# A recorded example\n"
+"""How that begins, in every version."""
 
 FIGURES = ("known", "al_mean", "al_last", "gain", "gain_last")
 """What the benchmark's table is cut down to."""
@@ -65,6 +69,8 @@ class RecordedExample:
 def copy_example(path: Path) -> bool:
     """Copy the example into a folder, whole or not at all.
 
+    An example of another version that is there goes aside, with all that was made from it.
+
     Returns:
         Whether it was written; False if it is there already.
 
@@ -74,11 +80,27 @@ def copy_example(path: Path) -> bool:
     with ZipFile(ARCHIVE) as archive:
         if _holds(path, archive.read(README)):
             return False
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if _is_example(path):
+            _set_aside(path)
+        elif path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise StoreError(f"{path} holds something else; name another folder")
         with explain_failure(path), replace_folder(path) as part:
             archive.extractall(part)
     return True
+
+
+def _is_example(path: Path) -> bool:
+    """Whether a folder is the example of some version."""
+    readme = path / README
+    return readme.is_file() and readme.read_bytes().startswith(HEADING.encode())
+
+
+def _set_aside(path: Path) -> None:
+    names = (path.with_name(f"{path.name}-before-{number}") for number in count(1))
+    target = next(name for name in names if not name.exists())
+    with explain_failure(path):
+        path.rename(target)
+    say(f"moved the example of another version from {path} to {target}")
 
 
 def _holds(path: Path, about: bytes) -> bool:

@@ -15,7 +15,15 @@ from typing import Annotated
 import typer
 
 from aloe.benchmark.bench_result import BenchResult
-from aloe.benchmark.example import ARCHIVE, BASE, FREE_TEXT, README, TRAINED, TREES
+from aloe.benchmark.example import (
+    ARCHIVE,
+    BASE,
+    FREE_TEXT,
+    HEADING,
+    README,
+    TRAINED,
+    TREES,
+)
 from aloe.benchmark.folder import CASES, CONFIG, RESULT, SCORES
 from aloe.calls.event import read_events
 from aloe.config import Config, read_stored
@@ -34,8 +42,6 @@ Files = dict[str, bytes]
 """Contents by name inside of the archive."""
 
 TEXT = """\
-# A recorded example
-
 Recorded with aloe {version}. Nothing in it was chosen by hand.
 
 - `trees/`: the first {count} conversation trees of {trees_by}, {trees_day}. Users are
@@ -121,7 +127,7 @@ def _describe(
     before, after = (BenchResult.read(path / RESULT) for path in (base, trained))
     config, free = (read_stored(each / CONFIG) for each in (calls, free_text))
     suite = next(iter(after.by_suite().values()))
-    return TEXT.format(
+    return f"{HEADING}\n" + TEXT.format(
         trees_by=trees_by,
         trees_day=_last_day(calls),
         pair_by=pair_by,

@@ -75,6 +75,23 @@ def test_it_is_shown_and_every_command_that_it_names_works(
     assert (again.code, again.result["written"]) == (0, False)
 
 
+def test_an_example_of_another_version_goes_aside_with_what_was_made_from_it(
+    aloe: RunAloe, example: Path
+) -> None:
+    readme = example / README
+    for number in (1, 2):
+        readme.write_text(readme.read_text().replace("aloe 0.1.0", "aloe 0.0.9"))
+        (example / "pairs.jsonl").write_text("{}\n")
+        aside = example.with_name(f"example-before-{number}")
+        ran = aloe("example", example, "--json")
+        assert ran.code == 0
+        assert str(aside) in " ".join(ran.err.split())
+        assert ran.result["written"]
+        assert (aside / "pairs.jsonl").exists()
+        assert not (example / "pairs.jsonl").exists()
+        assert "aloe 0.1.0" in readme.read_text()
+
+
 def test_the_dialogue_is_the_one_that_rose_by_the_upper_quartile(copied: Path) -> None:
     before, after = (read_bench(copied / name) for name in (BASE, TRAINED))
     pair = RecordedExample(path=copied).find_pair()
