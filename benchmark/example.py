@@ -78,21 +78,16 @@ def copy_example(path: Path) -> bool:
         StoreError: something else is there, or nothing can be written.
     """
     with ZipFile(ARCHIVE) as archive:
-        if _holds(path, archive.read(README)):
+        there = _read_about(path)
+        if there == archive.read(README):
             return False
-        if _is_example(path):
+        if there.startswith(HEADING.encode()):
             _set_aside(path)
         elif path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise StoreError(f"{path} holds something else; name another folder")
         with explain_failure(path), replace_folder(path) as part:
             archive.extractall(part)
     return True
-
-
-def _is_example(path: Path) -> bool:
-    """Whether a folder is the example of some version."""
-    readme = path / README
-    return readme.is_file() and readme.read_bytes().startswith(HEADING.encode())
 
 
 def _set_aside(path: Path) -> None:
@@ -103,7 +98,7 @@ def _set_aside(path: Path) -> None:
     say(f"moved the example of another version from {path} to {target}")
 
 
-def _holds(path: Path, about: bytes) -> bool:
-    """Whether the example that ships is in a folder."""
+def _read_about(path: Path) -> bytes:
+    """Return what the example in a folder says of itself; empty if there is no such file."""
     readme = path / README
-    return readme.is_file() and readme.read_bytes() == about
+    return readme.read_bytes() if readme.is_file() else b""

@@ -102,8 +102,8 @@ class TreeTrainer(transformers.Trainer):
         if self._balance:
             steps = self.current_gradient_accumulation_steps if training else 1
             loss = loss + self._balance * output.aux_loss / steps
-        if self._balance and own:
-            self.measure(aux_loss=output.aux_loss)
+            if own:
+                self.measure(aux_loss=output.aux_loss)
         if not training:
             self._evaluated.append((float(loss) * own, own))
         return (loss, {}) if return_outputs else loss

@@ -88,9 +88,6 @@ def _users(config: Config) -> str:
         "other."
     )
     told, answering = config.experiment.sft_trees, config.experiment.answering_trees
-    more = (
-        f"- Labels by return also come from {answering} trees of users who answer; those below are "
-    )
     return "\n".join(
         [
             f"- Users are {user.disclosure}: complains {user.complains:g}, volunteers "
@@ -100,7 +97,14 @@ def _users(config: Config) -> str:
             "after the other."
             if told
             else "- `sft`, from which the others start, learns from the same trees.",
-            *([f"{more}of the {user.disclosure} ones."] if answering else []),
+            *(
+                [
+                    f"- Labels by return also come from {answering} trees of users who answer; those "
+                    f"below are of the {user.disclosure} ones."
+                ]
+                if answering
+                else []
+            ),
         ]
     )
 
