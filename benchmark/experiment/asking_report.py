@@ -99,8 +99,8 @@ def _users(config: Config) -> str:
             else "- `sft`, from which the others start, learns from the same trees.",
             *(
                 [
-                    f"- Labels by return also come from {answering} trees of users who answer; those "
-                    f"below are of the {user.disclosure} ones."
+                    f"- Labels by return also come from {answering} trees of users who answer; "
+                    f"those below are of the {user.disclosure} ones."
                 ]
                 if answering
                 else []
