@@ -61,11 +61,12 @@ def draw_panels(
 
 def draw_band(axes: Any, at: Sequence[int], levels: Sequence[Figure], name: str) -> None:
     """Draw figures as a line and their intervals as a band around it."""
-    (line,) = axes.plot(at, _numbers(levels, "value"), marker="o", markersize=3, label=name)
-    low, high = _numbers(levels, "low"), _numbers(levels, "high")
+    (line,) = axes.plot(at, take_numbers(levels, "value"), marker="o", markersize=3, label=name)
+    low, high = take_numbers(levels, "low"), take_numbers(levels, "high")
     axes.fill_between(at, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
 
 
-def _numbers(levels: Sequence[Figure], name: str) -> list[float]:
+def take_numbers(levels: Sequence[Figure], name: str) -> list[float]:
+    """Return a number of every figure, such as its value, and NaN where there is none."""
     found = (getattr(each, name) for each in levels)
     return [float("nan") if value is None else value for value in found]

@@ -7,6 +7,7 @@ from aloe.memory.verifiable.catalogue import DIMENSIONS, LONG, THOROUGH, Wishes,
 
 _CLAUSES = {
     ("greeting", "greeted"): "hello there",
+    ("closing", "next step"): "the next step is small",
     ("thanks", "given"): "thanks for asking",
     ("apology", "given"): "sorry for the trouble",
     ("hedging", "hedged"): "perhaps that works",
@@ -16,10 +17,9 @@ _CLAUSES = {
     ("emphasis", "bold"): "take **water** along",
     ("spelling", "British"): "pick a colour",
     ("spelling", "American"): "pick a color",
-    ("closing", "next step"): "the next step is small",
     ("emoji", "some"): "smile 🙂",
 }
-"""A few words that show a value; the first must stay the first."""
+"""A few words that show a value; a greeting opens the reply, and a next step is not asked for."""
 _FILLER = "go slowly and keep to one thing at a time"
 
 

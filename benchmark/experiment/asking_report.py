@@ -66,7 +66,7 @@ def write_asking_report(path: Path, config: Config, made: MadeByAsking) -> Summa
         tabulate_differences(found),
         tabulate_asking(found),
         tabulate_turns(found),
-        draw_levels_beside(path, found, made.best, {"known": "known of the user"}),
+        draw_levels_beside(path, found, made.best, {"known": "wishes known"}),
         tabulate_transfer(made.transfer, " with labels by return"),
         tabulate_selection(made, chosen=False),
         tabulate_candidates(made.trees),

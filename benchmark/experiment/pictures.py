@@ -9,7 +9,7 @@ from matplotlib.figure import Figure as Picture
 from matplotlib.ticker import PercentFormatter
 
 from aloe.benchmark.figures import Figure
-from aloe.benchmark.plots import draw_band, draw_panels
+from aloe.benchmark.plots import draw_band, draw_panels, take_numbers
 from aloe.files.writing import save_picture
 
 PANELS = {"own": "AL(k)", "gain": "own - swapped"}
@@ -32,21 +32,33 @@ def draw_levels(
     _save(picture, path)
 
 
-def draw_adaptation(path: Path, levels: Mapping[str, Sequence[Figure]]) -> None:
-    """Draw the share of wishes kept by turn, a plain line for each model: the README's picture."""
-    picture = Picture(figsize=(6, 2.6), layout="constrained")
-    axes = picture.add_subplot()
-    for name, figures in levels.items():
-        values = [float("nan") if each.value is None else each.value for each in figures]
-        (line,) = axes.plot(range(1, len(values) + 1), values, marker="o", linewidth=2)
-        axes.annotate(
-            name, (len(values), values[-1]), (8, 0), textcoords="offset points",
-            va="center", color=line.get_color(),
-        )  # fmt: skip
-    axes.set(xlabel="turn", ylabel="wishes kept", ylim=(0, 1))
-    axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
-    axes.spines[["top", "right"]].set_visible(False)
+def draw_adaptation(
+    path: Path, curves: Mapping[str, Mapping[str, Sequence[Figure]]], panels: Mapping[str, str]
+) -> None:
+    """Draw shares by turn, a plain line for each model: the README's picture.
+
+    Args:
+        path: the SVG.
+        curves: by model, then by name as in `SuiteResult.curves`.
+        panels: labels of the shares, 0 to 1, by that name.
+    """
+    picture = Picture(figsize=(1.5 + 4.5 * len(panels), 2.6), layout="constrained")
+    for place, (name, label) in enumerate(panels.items(), 1):
+        axes = picture.add_subplot(1, len(panels), place)
+        for model, by_name in curves.items():
+            _draw_plain(axes, take_numbers(by_name[name], "value"), model)
+        axes.set(xlabel="turn", title=label, ylim=(0, 1))
+        axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
+        axes.spines[["top", "right"]].set_visible(False)
     _save(picture, path)
+
+
+def _draw_plain(axes: Any, values: Sequence[float], name: str) -> None:
+    (line,) = axes.plot(range(1, len(values) + 1), values, marker="o", linewidth=2)
+    axes.annotate(
+        name, (len(values), values[-1]), (8, 0), textcoords="offset points",
+        va="center", color=line.get_color(),
+    )  # fmt: skip
 
 
 def draw_scaling(path: Path, points: Mapping[int, Figure]) -> None:

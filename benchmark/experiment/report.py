@@ -227,7 +227,8 @@ def draw_levels_beside(
 ) -> str:
     """Draw the curves of all conditions beside the page and return the link.
 
-    `adaptation.svg`, for a first look, holds the base and the `best` model alone.
+    `adaptation.svg`, for a first look, holds AL and further curves of the base and the `best` model
+    alone.
 
     Args:
         path: of the page.
@@ -241,8 +242,9 @@ def draw_levels_beside(
         return NO_PICTURE
     curves = {each.name: each.result.curves for each in found}
     draw_levels(_beside(path, "levels.svg"), curves, more or {})
-    plain = {"base": curves["base"]["own"], "trained": curves[best]["own"]}
-    draw_adaptation(_beside(path, "adaptation.svg"), plain)
+    plain = {"base": curves["base"], "trained": curves[best]}
+    panels = {**(more or {}), "own": "wishes satisfied"}
+    draw_adaptation(_beside(path, "adaptation.svg"), plain, panels)
     return f"![AL by turn, with 95% bands]({path.stem}/levels.svg)"
 
 

@@ -7,6 +7,7 @@ question is about somebody else or about what the user did, and everyday words o
 that it is about replies: the assistant itself (I, me, my), what it writes, or a liking.
 """
 
+from aloe.memory.questions import find_questions_in
 from aloe.memory.words import compile_any
 
 OPEN = "open"
@@ -206,3 +207,14 @@ def find_asked(question: str) -> str | None:
     if _OFFER.match(asked) and not _WAY.search(asked):
         return None
     return OPEN if _OPEN.search(asked) else None
+
+
+def drop_questions_about(dimension: str, reply: str) -> str:
+    """Return a reply without its questions about a dimension, in which it only mentions a wish.
+
+    "Would a word of thanks be welcome?" thanks nobody.
+    """
+    for question in find_questions_in(reply):
+        if find_asked(question) == dimension:
+            reply = reply.replace(question, "")
+    return reply

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from aloe.emoji import EMOJI
+from aloe.memory.verifiable.asking import drop_questions_about
 from aloe.memory.verifiable.forms import drop_marks, greets, has_list, is_american, is_british
 from aloe.sentences import sentences_of_markdown
 
@@ -69,6 +70,14 @@ def _has(pattern: re.Pattern[str]) -> Rule:
 
 def _lacks(pattern: re.Pattern[str]) -> Rule:
     return lambda text: not pattern.search(text)
+
+
+def _apart(dimension: str, rule: Rule) -> Rule:
+    """Apply a rule to what a reply says apart from its questions about the dimension.
+
+    A question names the words of a wish without doing what is wished.
+    """
+    return lambda text: rule(drop_questions_about(dimension, text))
 
 
 def count_words(text: str) -> int:
@@ -182,13 +191,13 @@ DIMENSIONS: dict[str, tuple[Wish, Wish]] = {
             "relaxed",
             'I like contractions such as "it\'s" and "don\'t".',
             'That was stiff: write "it\'s" and "don\'t".',
-            _has(_CONTRACTION),
+            _apart("contractions", _has(_CONTRACTION)),
         ),
         _wish(
             "formal",
             "I want every word written out, without contractions.",
             "Write the words out, no contractions.",
-            _lacks(_CONTRACTION),
+            _apart("contractions", _lacks(_CONTRACTION)),
         ),
     ),
     "numbers": (
@@ -207,13 +216,13 @@ DIMENSIONS: dict[str, tuple[Wish, Wish]] = {
             "British",
             'I want British spelling, such as "colour".',
             'British spelling, please: "colour", "centre".',
-            is_british,
+            _apart("spelling", is_british),
         ),
         _wish(
             "American",
             'I want American spelling, such as "color".',
             'American spelling, please: "color", "center".',
-            is_american,
+            _apart("spelling", is_american),
         ),
     ),
     "greeting": (
@@ -235,13 +244,13 @@ DIMENSIONS: dict[str, tuple[Wish, Wish]] = {
             "next step",
             "I want to read what the next step is.",
             "And what is the next step?",
-            _has(_NEXT),
+            _apart("closing", _has(_NEXT)),
         ),
         _wish(
             "none",
             "I do not want to be told a next step.",
             "Do not tell me a next step.",
-            _lacks(_NEXT),
+            _apart("closing", _lacks(_NEXT)),
         ),
     ),
     "emphasis": (
@@ -267,13 +276,13 @@ DIMENSIONS: dict[str, tuple[Wish, Wish]] = {
             "hedged",
             'I want doubt shown with a word such as "perhaps".',
             'That sounds too sure: say "perhaps".',
-            _has(_HEDGE),
+            _apart("hedging", _has(_HEDGE)),
         ),
         _wish(
             "plain",
             'I cannot stand "perhaps" and "maybe".',
             'Drop the "perhaps" and "maybe".',
-            _lacks(_HEDGE),
+            _apart("hedging", _lacks(_HEDGE)),
         ),
     ),
     "apology": (
@@ -281,27 +290,39 @@ DIMENSIONS: dict[str, tuple[Wish, Wish]] = {
             "given",
             "I expect a reply to say sorry for my trouble.",
             "A word of sorry would be in order.",
-            _has(_SORRY),
+            _apart("apology", _has(_SORRY)),
         ),
-        _wish("none", "I want no apologies.", "Stop apologising.", _lacks(_SORRY)),
+        _wish(
+            "none", "I want no apologies.", "Stop apologising.", _apart("apology", _lacks(_SORRY))
+        ),
     ),
     "example": (
         _wish(
             "given",
             'I want an example, marked with "for example".',
             "Give me an example.",
-            _has(_EXAMPLE),
+            _apart("example", _has(_EXAMPLE)),
         ),
-        _wish("none", "I want no examples.", "Leave the examples out.", _lacks(_EXAMPLE)),
+        _wish(
+            "none",
+            "I want no examples.",
+            "Leave the examples out.",
+            _apart("example", _lacks(_EXAMPLE)),
+        ),
     ),
     "thanks": (
         _wish(
             "given",
             "I like to be thanked for asking.",
             "You could have thanked me for asking.",
-            _has(_THANKS),
+            _apart("thanks", _has(_THANKS)),
         ),
-        _wish("none", "I want no thanks for asking.", "No need to thank me.", _lacks(_THANKS)),
+        _wish(
+            "none",
+            "I want no thanks for asking.",
+            "No need to thank me.",
+            _apart("thanks", _lacks(_THANKS)),
+        ),
     ),
 }
 """Two opposite wishes by dimension."""

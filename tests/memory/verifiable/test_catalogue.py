@@ -94,6 +94,11 @@ def test_there_are_enough_dimensions() -> None:
         ("spelling", "British", "Ten kilometres to the centre.", "Ten kilometers to the center."),
         ("spelling", "British", "Disorganised, unfavourable.", "Disorganized, unfavorable."),
         ("closing", "next step", "The next steps: sleep.", "Next time, stepwise."),
+        ("thanks", "given", "Thanks! Any more thanks?", "Would a word of thanks be welcome?"),
+        ("hedging", "plain", 'Do you like "perhaps"? Walk.', 'Perhaps. Do you like "perhaps"?'),
+        ("contractions", "formal", 'Do you mind "don\'t"?', "Do you mind? It's late."),
+        ("spelling", "British", 'Colours. Is "color" fine?', 'Is "colour" or "color" better?'),
+        ("apology", "none", "Shall I say sorry in my replies?", "Sorry! Shall I say sorry?"),
     ],
 )
 def test_rules_measure_what_they_say(dimension: str, value: str, good: str, bad: str) -> None:
