@@ -22,8 +22,8 @@ def test_shipped_settings_load(example: Path) -> None:
 
 def test_its_figures_are_those_of_the_run() -> None:
     results = (RESULTS / "gpu.md").read_text(encoding="utf-8")
-    named = r"satisfies (\d+)% of a user's wishes and\s+the\s+base (\d+)%.*?stays at (\d+)%"
-    (claimed,) = re.findall(named, README, re.DOTALL)
+    named = r"satisfies (\d+)% of them and its base (\d+)% \([^;]*; shuffled control (\d+)%\)"
+    (claimed,) = re.findall(named, " ".join(README.split()))
     for percent, model in zip(claimed, ("best of each seed", "base", "shuffled"), strict=True):
         (level,) = re.findall(rf"^\| {model} \| ([\d.]+) \[", results, re.MULTILINE)
         assert round(100 * float(level)) == int(percent), model
@@ -31,8 +31,8 @@ def test_its_figures_are_those_of_the_run() -> None:
 
 def test_what_it_says_of_unheard_phrases_is_what_was_found() -> None:
     results = (RESULTS / "two-cores.md").read_text(encoding="utf-8")
-    named = r"the gain is smaller: (\d+)% and (\d+)%, shuffled\s+(\d+)%"
-    (claimed,) = re.findall(named, README)
+    named = r"with \[held-out phrasings\]\([^)]*\), (\d+)% and (\d+)% \(control (\d+)%\)"
+    (claimed,) = re.findall(named, " ".join(README.split()))
     for percent, model in zip(claimed, ("sft", "base", "shuffled"), strict=True):
         level = re.findall(rf"^\| {model} \| ([\d.]+) \[", results, re.MULTILINE)[0]
         assert round(100 * float(level)) == int(percent), model
@@ -41,8 +41,8 @@ def test_what_it_says_of_unheard_phrases_is_what_was_found() -> None:
 def test_what_it_says_of_asking_is_what_was_found() -> None:
     results = (RESULTS / "asking-qwen.md").read_text(encoding="utf-8")
     named = (
-        r"it finds out (\d+)% .*?\(base (\d+)%\) and satisfies (\d+)% in the last two turns "
-        r"\(base (\d+)%, shuffled control (\d+)%\)"
+        r"\[it finds out\]\([^)]*\) (\d+)% .*?\(base (\d+)%\) and satisfies (\d+)% "
+        r"in the last two turns \(base (\d+)%, shuffled control (\d+)%\)"
     )
     (claimed,) = re.findall(named, " ".join(README.split()))
 
@@ -68,23 +68,6 @@ def test_the_comparison_that_the_docs_explain_is_that_of_the_example(
     figures = re.compile(r"[+-]\d\.\d{3}.*")
     assert len(figures.findall(block)) == 9
     assert figures.findall(block) == [line.rstrip() for line in figures.findall(shown)]
-
-
-def test_its_dialogue_is_that_of_the_run() -> None:
-    results = (RESULTS / "fixed-sentences.md").read_text(encoding="utf-8")
-    dialogue = README.partition("## What training changes")[2].split("```")[1]
-    said = re.sub(r"^(?:user|base|trained)\b|emoji [✓✗].*$", "\n", dialogue, flags=re.MULTILINE)
-    pieces = [" ".join(piece.split()) for piece in re.split(r"\n\s*\n|\[\.\.\.\]", said)]
-    pieces = [piece for piece in pieces if piece]
-    assert len(pieces) == 10
-    assert all(piece in results for piece in pieces)
-    named = re.compile(r"^(?:base|trained)\s+([^\n]+)$.*?(emoji [✓✗][^\n]+)$", re.M | re.S)
-    replies = named.findall(dialogue)
-    assert len(replies) == 6
-    for opening, marks in replies:
-        assert (
-            f"Assistant ({marks.count('✓') / 4:.2f}):** {opening.partition(' [...]')[0]}" in results
-        )
 
 
 def test_the_figures_of_the_results_are_those_of_their_pages() -> None:
