@@ -19,6 +19,7 @@ from aloe.benchmark.experiment.report import (
     count_users,
     draw_levels_beside,
     summarise,
+    warn_of_changes,
     write_page,
     write_report,
 )
@@ -123,6 +124,7 @@ def _head(path: Path, experiments: Sequence[tuple[Config, Made]]) -> str:
             "- Below, the users of all seeds together: "
             f"{config.experiment.test * len(experiments)}, with {count_dialogues(config)} each. "
             "Intervals are 95%, over users as clusters.",
+            *warn_of_changes(stage for _, made in experiments for stage in made.stages),
         ]
     )
 

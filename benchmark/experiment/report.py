@@ -69,7 +69,7 @@ def write_report(
     goals = judge_goals(by_name, made.best)
     parts = [
         "# Results of the experiment",
-        describe(config, made),
+        describe(config, made, measured=measured),
         tabulate_goals(goals, made.best),
         tabulate_models(found),
         tabulate_differences(found),
@@ -122,7 +122,7 @@ def write_ablations(
     """
     parts = [
         "# Ablations",
-        describe(config, made),
+        describe(config, made, measured=measured),
         tabulate_selection(made),
         tabulate_ablations(made, measured),
         draw_scaling_beside(path, made, measured),
@@ -143,13 +143,19 @@ def write_page(path: Path, parts: Iterable[str]) -> None:
     replace_text(path, "\n\n".join(filter(None, parts)) + "\n")
 
 
-def describe(config: Config, made: Validated, about: str = "docs/proof.md") -> str:
+def describe(
+    config: Config,
+    made: Validated,
+    about: str = "docs/proof.md",
+    measured: Sequence[MeasuredAblation] = (),
+) -> str:
     """Return how it was made.
 
     Args:
         config: settings of the experiment.
         made: what there is.
         about: where it stands what is asked.
+        measured: the ablations on the page.
     """
     experiment, people = config.experiment, made.people.name.rpartition("-")[2]
     assistants = ", ".join(f"{a.name} ({a.model})" for a in config.models.assistants)
@@ -175,7 +181,7 @@ def describe(config: Config, made: Validated, about: str = "docs/proof.md") -> s
             "over users as clusters. AL is the share of wishes that a reply satisfies, 0 to 1.",
             f"- Training seed {config.seed}, one; a dialogue's seed is its number, from 0. People "
             f"{people}, trees {made.trees.name.rpartition('-')[2]}.",
-            *_warn_of_changes(made),
+            *warn_of_changes([*made.stages, *(each.bench for each in measured)]),
         ]
     )
 
@@ -188,8 +194,9 @@ def _start_of_training(config: Config) -> str:
     return f" (**trained is another: {start}**)"
 
 
-def _warn_of_changes(made: Validated) -> Iterator[str]:
-    if (count := len(read_sources(made.stages))) > 1:
+def warn_of_changes(stages: Iterable[Path]) -> Iterator[str]:
+    """Yield a line if the stages that a page compares are of several states of the program."""
+    if (count := len(read_sources(stages))) > 1:
         yield (
             f"- **The program was changed while this was made**: its stages are of {count} states "
             "of its sources, and what was changed may tell them apart. For a run in one piece, "

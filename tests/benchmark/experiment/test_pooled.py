@@ -9,9 +9,12 @@ import pytest
 from rows import table
 
 from aloe.benchmark.experiment import tested
-from aloe.benchmark.experiment.pooled import _pooled
+from aloe.benchmark.experiment.pipeline import Made
+from aloe.benchmark.experiment.pooled import _head, _pooled
 from aloe.benchmark.experiment.result_tables import tabulate_models
+from aloe.benchmark.experiment.stage import Stages
 from aloe.benchmark.suite_result import compute_suite
+from aloe.config import Config
 
 
 def test_each_seed_has_a_figure_of_its_own() -> None:
@@ -27,6 +30,21 @@ def test_each_seed_has_a_figure_of_its_own() -> None:
     # two lives of each seed, which nobody has compared with those of the other
     assert "users of one seed whose lives are near-copies as one (4 are left); those of" in page
     assert "as one (2 are left). Own" in tabulate_models(found[3])
+
+
+def test_a_page_of_several_seeds_says_if_the_program_was_changed_between_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages, found = Stages(root=tmp_path), []
+    for seed, sources in enumerate(("before", "before", "after")):
+        monkeypatch.setattr("aloe.benchmark.experiment.stage.hash_sources", lambda at=sources: at)
+        stage = stages.make(f"seed-{seed}", [seed], Path.mkdir)
+        made = Made(
+            people=stage, trees=stage, models={}, validation={}, best="sft", test={}, transfer=()
+        )
+        found.append((Config(seed=seed), made))
+    assert "was changed" not in _head(tmp_path / "page.md", found[:2])
+    assert "of 2 states" in _head(tmp_path / "page.md", found)
 
 
 @pytest.mark.train

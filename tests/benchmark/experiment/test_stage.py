@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from aloe.benchmark.experiment import report
+from aloe.benchmark.experiment.ablations import MeasuredAblation, choose_ablations
 from aloe.benchmark.experiment.asking_report import _users
 from aloe.benchmark.experiment.pipeline import Validated
 from aloe.benchmark.experiment.pooled import _head
@@ -56,6 +58,24 @@ def test_a_page_of_stages_that_other_sources_made_says_so(
     assert read_sources([five]) == {hash_sources(), "other"}  # what it was made from counts too
 
 
+def test_a_page_says_so_of_its_ablations_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in vars(report):
+        if name.startswith(("tabulate_", "draw_", "pack_")):
+            monkeypatch.setattr(report, name, lambda *_: "")
+    stages, page = Stages(root=tmp_path), tmp_path / "page.md"
+    one = stages.make("one", [], Path.mkdir)
+    made = Validated(people=one, trees=one, models={}, validation={})
+    ablation = choose_ablations(["weights"], Config())[0]
+    for sources, changed in ((hash_sources(), False), ("other", True)):
+        monkeypatch.setattr("aloe.benchmark.experiment.stage.hash_sources", lambda at=sources: at)
+        bench = stages.make("bench", [sources], Path.mkdir)
+        measured = MeasuredAblation(ablation=ablation, bench=bench)
+        report.write_ablations(page, Config(), made, [measured])
+        assert ("of 2 states" in page.read_text(encoding="utf-8")) == changed
+
+
 @pytest.mark.parametrize(
     ("base", "trained", "said"),
     [
@@ -85,7 +105,7 @@ def test_pages_count_the_users_that_trees_are_with(tmp_path: Path) -> None:
         config = Config().updated(changes, source="test")
         text = describe(config, made)
         assert f"{trees} trees of {config.simulation.turns} turns with {users} users;" in text
-        assert f"{trees} trees with {users} users," in _head(tmp_path, [(config, None)])
+        assert f"{trees} trees with {users} users," in _head(tmp_path, [(config, made)])
     told = config.updated({"experiment.sft_trees": 200}, source="test")
     assert "with 150 training users, who answer here" in _users(told)
 
