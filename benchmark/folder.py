@@ -16,6 +16,7 @@ from typing import get_args
 from aloe import config as settings
 from aloe.benchmark.bench_result import BenchResult
 from aloe.benchmark.case import Case
+from aloe.benchmark.cut_off import note_cut_off
 from aloe.benchmark.scores import RETRIED, ReplyScores, is_by_rule, read_scores, read_whole_scores
 from aloe.config import Condition, Config
 from aloe.config.differences import UNSHAPING
@@ -62,7 +63,7 @@ class Bench:
 
         A control may have more, from a time when the bench had, and clusters that were corrected.
         """
-        every = read_whole_scores(self.conditions[condition] / SCORES)
+        every = _read_rows(self.conditions[condition])
         if not (self.path / CASES).exists():  # the folder of a control
             return every
         cases, seeds = {case.id: case for case in self.cases}, self.config.benchmark.seeds
@@ -72,7 +73,7 @@ class Bench:
     @property
     def own_rows(self) -> list[ReplyScores]:
         """The scores of the folder itself, whatever its condition."""
-        return read_whole_scores(self.path / SCORES)
+        return _read_rows(self.path)
 
     @cached_property
     def by_rule(self) -> bool:
@@ -130,6 +131,17 @@ class Bench:
             InputError: it is not there, or broken.
         """
         return BenchResult.read(self.path / RESULT)
+
+
+def _read_rows(path: Path) -> list[ReplyScores]:
+    """Return the scores in a folder; what earlier versions left out is read from its dialogues."""
+    rows = read_whole_scores(path / SCORES)
+    if all(row.cut_off is not None for row in rows if row.reply):
+        return rows
+    try:
+        return note_cut_off(rows, read_trees(path))
+    except InputError:  # missing or broken: it stays unknown
+        return rows
 
 
 def label_row(row: ReplyScores, case: Case) -> ReplyScores:

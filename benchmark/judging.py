@@ -15,6 +15,7 @@ from typing import get_args
 from aloe.agents.candidate import CONDITIONS
 from aloe.agents.rating import LEVELS, PointwiseJudge
 from aloe.agents.rules import RULE
+from aloe.benchmark.cut_off import is_cut_off
 from aloe.benchmark.dialogues import PlannedDialogue
 from aloe.benchmark.elicitation import follow_dialogue
 from aloe.benchmark.reply_checks import leaked, parroting, personal, recall, right, used
@@ -75,6 +76,7 @@ async def judge_dialogue(
                 "leaked": leaked(persona, user, tree),
                 "on_table": _on_table(user),
                 "empty": not reply.content,
+                "cut_off": is_cut_off(reply),
             }
         )
         found.append(row)

@@ -15,14 +15,14 @@ COLUMNS: dict[str, str] = {
     "seed": "number", "turn": "number", "judge": "text", "shown": "text", "value": "level",
     "missing": "text", "raw": "text", "mass": "level", "words": "number", "stated": "texts",
     "used": "texts", "mind_reading": "texts", "parroting": "yes", "personal": "yes",
-    "right": "yes", "empty": "yes", "user_faults": "texts", "dialogue": "text", "user": "text",
-    "reply": "text", "knowable": "number", "known": "number", "questions": "number",
+    "right": "yes", "empty": "yes", "cut_off": "yes", "user_faults": "texts", "dialogue": "text",
+    "user": "text", "reply": "text", "knowable": "number", "known": "number", "questions": "number",
     "needless": "number", "answer": "text", "answered": "yes", "broken": "number",
     "leaked": "texts", "on_table": "level", "stand_ins": "texts",
 }  # fmt: skip
 """Name and kind of every column. `value` and `mass` are null where a rating is missing, `on_table`
-where the user's message is prescribed, and `knowable` to `broken` where it is not recorded what
-users tell."""
+where the user's message is prescribed, `cut_off` where it is not recorded, and `knowable` to
+`broken` where it is not recorded what users tell."""
 
 NO_COLUMNS = frozenset({"scores", "recall", "control", "elicitation", "told", "scheduled"})
 """Fields that have none: records of several values, what is the same in a whole condition, and

@@ -190,6 +190,7 @@ def _faults(name: str, result: SuiteResult) -> list[str]:
         name,
         result.describe_missing(),
         str(result.empty),
+        format_named("cut_off", result.figures.get("cut_off")),
         str(result.spoiled_cases),
         faults or "none",
     ]

@@ -5,7 +5,7 @@ dialogues opens fast.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -20,7 +20,7 @@ from aloe.graphs.dialogue import PRESCRIBED
 from aloe.memory.run_folder import RunFolder
 from aloe.memory.wish_checks import check_replies
 from aloe.number_format import format_number
-from aloe.schema import Node, Tree
+from aloe.schema import Fault, Node, Tree
 from aloe.views.report_calls import ROOM, CallShelf
 from aloe.views.report_tree import Mark, describe_user, wish_marks
 from aloe.views.wishes import Wishes
@@ -125,7 +125,7 @@ def _turn(held: Held, row: ReplyScores) -> dict[str, Any]:
         said |= {
             "text": user.content,
             "fixed": user.agent == PRESCRIBED,
-            "marks": [*_faults(row), *describe_user(held.tree, user, held.wishes)],
+            "marks": [*_faults(row.user_faults), *describe_user(held.tree, user, held.wishes)],
             **_name(held, user.id),
         }
     return {
@@ -141,8 +141,8 @@ def _name(held: Held, node: str) -> dict[str, str]:
     return {"node": node, "id": f"{held.condition}:{node}"}
 
 
-def _faults(row: ReplyScores) -> Iterator[Mark]:
-    for fault in row.user_faults:
+def _faults(faults: Iterable[Fault]) -> Iterator[Mark]:
+    for fault in faults:
         yield ["fault", fault.replace("_", " "), ""]
 
 
@@ -151,12 +151,13 @@ def _reply(held: Held, row: ReplyScores, reply: Node) -> dict[str, Any]:
         whose: None if (level := reply_level(row, whose)) is None else f"{level:.3g}"
         for whose in get_args(Shown)
     }
+    found = (fault for fault in reply.faults if fault != "empty")  # which the notes say
     return {
         **_name(held, reply.id),
         **levels,
         "text": reply.content,
         "words": row.words,
-        "marks": [*wish_marks(held.wishes, reply.id), *_notes(held, row)],
+        "marks": [*_faults(found), *wish_marks(held.wishes, reply.id), *_notes(held, row)],
         "ratings": [_rating(score) for score in row.scores],
     }
 

@@ -13,6 +13,7 @@ from aloe.agents.candidate import CONDITIONS, CandidateAgent
 from aloe.agents.prompt import chosen
 from aloe.agents.rating import PointwiseJudge
 from aloe.agents.user import UserAgent
+from aloe.benchmark.cut_off import note_cut_off
 from aloe.benchmark.dialogues import PlannedDialogue
 from aloe.benchmark.folder import SCORES, finished_rows
 from aloe.benchmark.judging import judge_dialogue, missing_dialogue
@@ -107,6 +108,7 @@ async def run_condition(
     path, held = folder.path / SCORES, _held(folder, wanted)
     cut_torn_line(path)
     rows = finished_rows(path, {id_: each.case for id_, each in wanted.items()})
+    rows |= {tree.id: note_cut_off(rows[tree.id], [tree]) for tree in held if tree.id in rows}
     progress.judged, progress.missing = len(rows), sum(map(_count_missing, rows.values()))
     todo = {tree.id: tree for tree in held if tree.id not in rows}
     calls.remember(

@@ -143,6 +143,8 @@ class ReplyScores(Record):
     """How near the user's message is to what it may talk of, a cosine; None if prescribed."""
     empty: bool = False
     """Whether the candidate said nothing: the lowest level by definition, no judge is asked."""
+    cut_off: bool | None = None
+    """Whether the reply ended at the token limit; None where it is not recorded."""
 
     @model_validator(mode="before")
     @classmethod

@@ -172,6 +172,7 @@ def _figures(data: Sample, own: Array, gain: Array) -> dict[str, Figure]:
         "words": data.figure(average_level, data.each("words")),
         "length_effect": data.figure(length, own),
         "ir_at_equal_length": data.figure(at_equal_length, own),
+        "cut_off": data.rate("cut_off"),
         "recall": data.ratio(per_dialogue["found"], per_dialogue["stated"]),
         "precision": data.ratio(per_dialogue["right"], per_dialogue["listed"]),
         "f1": _f1(data, per_dialogue),

@@ -22,6 +22,7 @@ SHARES = frozenset({
     "recall", "precision", "f1", "taking_up", "mind_reading", "parroting", "over_personalisation",
     "probes_right", "spoiled", "blamed", "user_leaks", "known", "known_scheduled", "known_asked",
     "known_contradicted", "known_volunteered", "unkept", "asked_new", "asked_again", "asked_idle",
+    "cut_off",
 })  # fmt: skip
 """Figures that are shares, shown in percent."""
 
@@ -49,6 +50,7 @@ LABELS = {
     "words": "words per reply",
     "length_effect": "  AL per doubled length",
     "ir_at_equal_length": "  IR at equal length",
+    "cut_off": "replies cut off at limit",
     "recall": "persona recall",
     "precision": "persona precision",
     "f1": "persona F1",
@@ -198,6 +200,19 @@ def curve(result: SuiteResult, width: int) -> Table:
     table.caption = "● AL(k), ─ its 95% band, ○ AL(k) for a swapped persona"
     table.caption_justify = "left"
     return table
+
+
+def cut_off_view(shares: Mapping[str, Mapping[str, Figure]]) -> RenderableType:
+    """Return how many replies of each side were cut off, one table for each suite."""
+    parts: list[RenderableType] = []
+    for suite, each in shares.items():
+        table = _table("replies cut off at limit", "value", "95% interval", "of")
+        table.columns[0].no_wrap = False
+        for name, figure in each.items():
+            value = format_number(figure.value, "{:.1%}")
+            table.add_row(name, value, interval(figure, "{:.1%}"), f"{figure.count}")
+        parts += ["", Text(suite, "bold"), table]
+    return Group(*parts)
 
 
 def comparison_view(lines: Sequence[ComparisonRow]) -> RenderableType:

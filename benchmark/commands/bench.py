@@ -37,8 +37,9 @@ def compare(
     """
     from aloe.benchmark.compare import Side, caveats
     from aloe.benchmark.compare import compare as compared
+    from aloe.benchmark.cut_off import measure_cut_off
     from aloe.benchmark.folder import read_bench
-    from aloe.benchmark.tables import comparison_view
+    from aloe.benchmark.tables import comparison_view, cut_off_view
 
     if len(folders) < 2:
         raise ConfigError("name two or more bench folders, the base first")
@@ -56,9 +57,17 @@ def compare(
     ]
     lines, warnings = compared(sides), caveats(sides, [each.config for each in benches])
     cautions = [Text(f"warning: {text}", "yellow") for text in warnings]
-    show(Group(*cautions, comparison_view(lines)), as_json=as_json)
+    cut_off = measure_cut_off({side.name: side.rows for side in sides}, sides[0].seed)
+    show(Group(*cautions, comparison_view(lines), cut_off_view(cut_off)), as_json=as_json)
     finish(
-        {"comparisons": [line.model_dump(mode="json") for line in lines], "warnings": warnings},
+        {
+            "comparisons": [line.model_dump(mode="json") for line in lines],
+            "cut_off": {
+                suite: {name: figure.model_dump(mode="json") for name, figure in each.items()}
+                for suite, each in cut_off.items()
+            },
+            "warnings": warnings,
+        },
         as_json=as_json,
     )
 

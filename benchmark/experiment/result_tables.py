@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from aloe.benchmark.card import format_named
 from aloe.benchmark.compare import Side
 from aloe.benchmark.experiment.ablations import MeasuredAblation
 from aloe.benchmark.experiment.goals import compute_differences, compute_relative_gain
@@ -42,11 +43,13 @@ def tabulate_models(found: Sequence[Tested], *, pooled: bool = False) -> str:
             *(_cell(each.result, name) for name in COLUMNS),
             _cell(each.result, "words"),
             str(each.result.empty),
+            format_named("cut_off", each.result.figures.get("cut_off")),
             ", ".join(map(format_number, each.result.by_seed)),
         )
         for each in found
     ]
-    head = ("model", *COLUMNS.values(), "words a reply", "empty", "own - swapped by seed")
+    counted = ("words a reply", "empty", "cut off at limit")
+    head = ("model", *COLUMNS.values(), *counted, "own - swapped by seed")
     return f"## Test users\n\n{_rests_on(found[0], pooled)}\n\n" + format_table(
         head, rows, numeric=True
     )

@@ -109,8 +109,10 @@ def test_recall_precision_and_f1_are_over_all_dialogues() -> None:
 
 def test_rates_are_over_the_replies_that_are_there() -> None:
     rows = [
-        row(case="a", mind_reading=("x",), parroting=True, personal=True, right=False),
-        row(case="b", profile="q", personal=False, right=True),
+        row(
+            case="a", mind_reading=("x",), parroting=True, personal=True, right=False, cut_off=True
+        ),
+        row(case="b", profile="q", personal=False, right=True, cut_off=False),
         row(case="c", profile="r", missing="user"),
         row(case="d", profile="s", user_faults=("echo",)),
     ]
@@ -120,6 +122,8 @@ def test_rates_are_over_the_replies_that_are_there() -> None:
     assert rates["parroting"] == (pytest.approx(1 / 3), 3)
     assert rates["over_personalisation"] == (0.5, 2)
     assert rates["probes_right"] == (0.5, 2)
+    assert rates["cut_off"] == (0.5, 2)
+    assert "cut_off" not in compute_suite(rows[2:], 0).figures, "it is not recorded, and not 0"
     assert rates["spoiled"] == (pytest.approx(1 / 3), 3)
     assert (found.spoiled_cases, found.user_faults) == (1, {"echo": 1})
 

@@ -29,8 +29,13 @@ def test_a_program_rates_replies_for_several_swapped_users_and_takes_the_mean() 
     user = UserAgent(model=scripted_model(), calls=calls)
     context = DialogueContext(user=user, candidate=candidate, checker=checker)
     tree = asyncio.run(hold(planned.dialogue, {"user": "u", "candidate": "c"}, context))
+    cut = tree.replies[1].model_copy(update={"faults": ("truncated",)})
+    nodes = tuple(cut if node.id == cut.id else node for node in tree.nodes)
+    tree = tree.model_copy(update={"nodes": nodes})
     rows = asyncio.run(judge_dialogue(planned, tree, [], checker, "candidate"))
     assert len(rows) == planned.case.turns
+    assert [row.turn for row in rows if row.cut_off] == [2]
+    assert {row.cut_off for row in rows} == {False, True}
     for row in rows:
         assert row.reply
         text = tree.by_id[row.reply].content

@@ -155,6 +155,33 @@ def test_missing_ratings_are_shown_as_missing(bench: Bench) -> None:
     assert turn["r"]["ratings"][0] == [f"{S}, for this user: missing (unreadable)", True]
 
 
+def test_replies_that_were_cut_off_are_marked_also_beside_scores_of_earlier_versions(
+    bench: Bench,
+) -> None:
+    assert ">cut off at limit<" in render_report(bench)
+    trees, scores = bench.path / "trees.jsonl", bench.path / "scores.jsonl"
+    first, *others = bench.trees()
+    cut = first.replies[0].model_copy(update={"faults": ("truncated",)})
+    nodes = tuple(cut if node.id == cut.id else node for node in first.nodes)
+    first = first.model_copy(update={"nodes": nodes})
+    trees.write_text("".join(f"{tree.model_dump_json()}\n" for tree in (first, *others)))
+    rows = bench.own_rows
+    assert {row.cut_off for row in rows} == {False}
+    scores.write_text("".join(f"{r.model_dump_json(exclude={'cut_off'})}\n" for r in rows))
+    assert [row.reply for row in bench.rows() if row.cut_off] == [cut.id]
+    assert sum(row.cut_off is False for row in bench.rows()) == len(rows) - 1
+    held = [
+        turn["r"]
+        for case in embedded(render_report(bench), "dialogues").values()
+        for dialogue in case["held"]
+        for turn in dialogue["turns"]
+    ]
+    marked = [reply["id"] for reply in held if ["fault", "truncated", ""] in reply["marks"]]
+    assert marked == [f"candidate:{cut.id}"]
+    trees.unlink()
+    assert {row.cut_off for row in bench.rows()} == {None}
+
+
 def test_an_incomplete_run_says_so_on_page_and_card(bench: Bench) -> None:
     assert "Incomplete" not in render_report(bench)
     raw = json.loads((bench.path / "result.json").read_text())

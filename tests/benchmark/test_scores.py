@@ -28,6 +28,13 @@ def test_rows_of_earlier_versions_name_their_only_swapped_user(tmp_path) -> None
         list(read_scores(path))
 
 
+def test_rows_of_earlier_versions_do_not_say_whether_a_reply_was_cut_off(tmp_path) -> None:
+    path = tmp_path / "scores.jsonl"
+    earlier = row().model_dump(mode="json", exclude={"cut_off"})
+    path.write_text(json.dumps(earlier) + "\n")
+    assert [each.cut_off for each in read_scores(path)] == [None]
+
+
 def test_a_broken_line_is_named(tmp_path) -> None:
     path = tmp_path / "scores.jsonl"
     write_scores(path, [row()])

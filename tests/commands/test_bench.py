@@ -116,6 +116,8 @@ def test_who_ignores_the_user_has_intervals_that_cover_zero(aloe: RunAloe, tmp_p
         found["learn"]["gain"]["value"] - found["ignore"]["gain"]["value"]
     )
     assert gain["p_value"] <= gain["p_holm"] < 0.05
+    cut_off = ran.result["cut_off"]["verifiable"]
+    assert [(each["value"], each["count"]) for each in cut_off.values()] == [(0, 12 * 10)] * 2
 
 
 def test_who_asks_finds_out_what_reticent_users_want(aloe: RunAloe, tmp_path: Path) -> None:
@@ -497,6 +499,10 @@ def test_an_extended_run_is_unfinished_until_it_is_whole(aloe: RunAloe, tmp_path
     assert run(aloe, out, *arguments, "--seeds", 3, "--max-calls", 1).code == 0  # nothing to do
     assert (out / "result.json").read_bytes() == result
     assert read_bench(out).rows() == read_bench(out).own_rows
+    earlier = [row.model_dump_json(exclude={"cut_off"}) + "\n" for row in read_bench(out).rows()]
+    (out / "scores.jsonl").write_text("".join(earlier))
+    assert run(aloe, out, *arguments, "--seeds", 3).code == 0
+    assert (out / "result.json").read_bytes() == result  # what was cut off is in the dialogues
 
 
 def test_corrected_clusters_reach_the_rows_that_are_there(aloe: RunAloe, tmp_path: Path) -> None:
