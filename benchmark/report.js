@@ -14,31 +14,38 @@ function messagesOf(one) {
   });
   if (one.after) found.push(
     { role: "user", text: one.after.question, marks: [], head: [["asked afterwards", ""]] },
-    { role: "assistant", text: one.after.answer, marks: [["note", one.after.found, ""]], head: [] },
+    { role: "assistant", text: one.after.answer, marks: [["note", one.after.found, ""]], head: [], asked: true },
   );
   return found;
 }
 function drawTurn(box, dialogue, one) {
   for (const each of messagesOf(one)) {
     box.append(message(each));
-    if (each.rated) box.append(ratingsOf(dialogue, one));
+    if (each.rated) box.append(behind(dialogue, [one.u.node, one.r.node], one.r.ratings) || "");
+    if (each.asked) box.append(behind(dialogue, one.after.nodes, []) || "");
   }
 }
-function ratingsOf(dialogue, one) {
-  const names = new Set([one.u.node, one.r.node]);
+function behind(dialogue, nodes, ratings) {
+  const names = new Set(nodes);
   const calls = dialogue.calls ? dialogue.calls.calls.filter((call) => names.has(call.node)) : [];
-  return folded("behind", many(one.r.ratings.length, "rating") + (calls.length ? " and " + many(calls.length, "call") : ""), (fold) => {
+  const parts = ratings.length ? [many(ratings.length, "rating")] : [];
+  if (calls.length) parts.push(many(calls.length, "call"));
+  if (!dialogue.calls && !parts.length) parts.push("calls");
+  if (!parts.length) return null;
+  return folded("behind", parts.join(" and "), (fold) => {
     const list = element("ul");
-    for (const [said, missing] of one.r.ratings) list.append(element("li", missing ? "bad" : "", said));
-    fold.append(list);
+    for (const [said, missing] of ratings) list.append(element("li", missing ? "bad" : "", said));
+    if (ratings.length) fold.append(list);
     if (dialogue.calls) callFolds(fold, calls, dialogue.calls.texts);
-    else fold.append(element("p", "dim", "Prompts and answers of this dialogue are not in this page: aloe trace DIR --node " + one.u.node.slice(0, 8)));
+    else fold.append(element("p", "dim", "Prompts and answers of this dialogue are not in this page: aloe trace DIR --node " + nodes[0].slice(0, 8)));
   });
 }
 function drawDialogue(dialogue) {
   const box = element("section", "dialogue");
   box.append(element("h3", "", dialogue.title), element("p", "small dim", dialogue.figures));
   for (const one of dialogue.turns) drawTurn(box, dialogue, one);
+  const shown = dialogue.turns.filter((one) => one.r).flatMap((one) => [one.u.node, one.r.node, ...(one.after ? one.after.nodes : [])]);
+  otherCalls(box, dialogue.calls, shown);
   return box;
 }
 const items = [...cases.children].map((fold) => {

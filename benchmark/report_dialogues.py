@@ -90,7 +90,7 @@ def _read_held(
             rows=sorted(replies, key=lambda row: row.turn),
             tree=tree,
             wishes=check_replies(tree, case.persona_at) if tree else Wishes(),
-            calls=calls.of(name),
+            calls=calls.of(name, tree.nodes if tree else ()),
         )
 
 
@@ -175,7 +175,7 @@ def _rating(score: Score) -> tuple[str, bool]:
     return f"{said}{score.value:g}{spoken}", False
 
 
-def _afterwards(row: ReplyScores, tree: Tree | None) -> dict[str, str] | None:
+def _afterwards(row: ReplyScores, tree: Tree | None) -> dict[str, Any] | None:
     """Return what the candidate was asked after the last turn, and what came of it."""
     answer = tree.by_id.get(row.recall.answer) if tree and row.recall else None
     if tree is None or row.recall is None or answer is None or answer.parent is None:
@@ -183,7 +183,8 @@ def _afterwards(row: ReplyScores, tree: Tree | None) -> dict[str, str] | None:
     found = f"{row.recall.found} of {row.recall.stated} statements recalled, "
     found += f"{row.recall.right} of {row.recall.listed} sentences right"
     question = tree.by_id[answer.parent].content
-    return {"question": question, "answer": answer.content, "found": found}
+    nodes = [answer.parent, answer.id]
+    return {"question": question, "answer": answer.content, "found": found, "nodes": nodes}
 
 
 def _notes(held: Held, row: ReplyScores) -> Iterator[Mark]:

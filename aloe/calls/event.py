@@ -65,7 +65,8 @@ class Event:
     """Whether the call failed because the conversation exceeds the model's context; in the line
     only if so."""
     about: str | None = None
-    """Node that the call was opened for: of a reply, the message it answers; never in the line."""
+    """Node that the call was opened for: of a message, the one it answers, and None of the opening
+    one; in the line only if it is another than `node`."""
 
 
 class _Reply(TypedDict):
@@ -106,6 +107,7 @@ class _Line(TypedDict):
     error: str | None
     batch: NotRequired[str | None]
     too_long: NotRequired[bool]
+    about: NotRequired[str | None]
 
 
 @cache
@@ -139,7 +141,8 @@ def write_event(file: TextIO, event: Event) -> None:
     then = "finished work is kept: free some space, then run the same command again"
     with explain_failure("the log of calls", then):
         fields = {k: v for k, v in vars(event).items() if k not in ("batch", "too_long") or v}
-        del fields["about"]
+        if event.about == event.node:
+            del fields["about"]
         file.write(_LINES.encode(fields) + "\n")
         file.flush()
 

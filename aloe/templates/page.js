@@ -102,6 +102,11 @@ function callFolds(box, calls, texts) {
     }));
   }
 }
+// The calls that belong to no message which is shown: of a draft in an old log, of a branch that failed.
+function otherCalls(box, held, names) {
+  const known = new Set(names), calls = held ? held.calls.filter((call) => !known.has(call.node)) : [];
+  if (calls.length) box.append(folded("behind", many(calls.length, "other call"), (fold) => callFolds(fold, calls, held.texts)));
+}
 
 // Items: {fold, texts, kinds, ids, fill}. They are drawn when opened, found, narrowed down, linked to.
 function browse(items) {

@@ -300,7 +300,7 @@ class Browser(App[None]):
         user, replies = find_exchange(tree, node)
         if self._siblings and replies:
             return SiblingView(tree, user, replies, raw=self._raw)
-        calls = calls_about(node, self._exchanges(tree.id))
+        calls = calls_about(tree, node, self._exchanges(tree.id))
         return node_view(
             tree, node, calls, raw=self._raw, search=self._search, min_mass=self._min_mass
         )

@@ -15,7 +15,8 @@ from aloe.judge_names import is_judge
 from aloe.number_format import format_number
 from aloe.views.answers import Interpreter, describe_note
 from aloe.views.folding import grid, said
-from aloe.views.marks import fact_text, ids_of, notes, preference, verdicts_about
+from aloe.views.marks import fact_text, notes, preference, verdicts_about
+from aloe.views.owners import Owners
 from aloe.views.tellings import describe_tellings
 from aloe.views.votes import describe_verdict, describe_votes
 
@@ -24,17 +25,26 @@ if TYPE_CHECKING:
     from aloe.schema import Node, ReturnLabel, Tree, Verdict, Vote
 
 
-def calls_about(node: "Node", exchanges: "Sequence[RecordedCall]") -> "list[RecordedCall]":
-    """Return the calls that wrote, read or judged `node`.
+def calls_about(
+    tree: "Tree", node: "Node", exchanges: "Sequence[RecordedCall]"
+) -> "list[RecordedCall]":
+    """Return the calls that wrote, read or judged `node`, or drafts of it.
 
     Those of a judge, and of a custom role that wrote a reply, are logged under the user's message;
     of a reply they are the role's own, and those of the judge that it was shown to.
+
+    Args:
+        tree: the tree.
+        node: one of its messages.
+        exchanges: the calls of the tree, all and in their order.
     """
+    owners = Owners(tree.nodes)
+    owned = [(owners.of(each.event), each) for each in exchanges]
     if node.role == "user":
-        return [each for each in exchanges if each.event["node"] in ids_of(node)]
+        return [each for about, each in owned if about == node.id]
     found = []
-    for each in exchanges:
-        about, role = each.event["node"], each.event["role"]
+    for about, each in owned:
+        role = each.event["role"]
         shown = any(node.content in text for _, text in each.messages) and bool(node.content)
         wrote = role == node.agent or (is_judge(role) and shown)
         if about == node.id or (about == node.parent and wrote):

@@ -11,7 +11,7 @@ function drawReply(node) {
   return message({ role: "assistant", id: node.id, text: node.text, marks: node.marks, head, preferred });
 }
 function behind(tree, user, replies) {
-  const names = new Set([user.id, ...(user.former || []), ...replies.map((reply) => reply.id)]);
+  const names = new Set([user.id, ...replies.map((reply) => reply.id)]);
   const calls = tree.calls ? tree.calls.calls.filter((call) => names.has(call.node)) : [];
   const parts = [];
   if (user.verdicts.length) parts.push(many(user.verdicts.length, "comparison"));
@@ -60,6 +60,7 @@ browse(data("trees").map((tree) => {
     fill: (box) => {
       box.append(pairs(tree.about));
       for (const opening of below.get(null) || []) level(box, tree, below, opening);
+      otherCalls(box, tree.calls, tree.nodes.map((node) => node.id));
     },
   };
 }));

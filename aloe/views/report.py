@@ -69,7 +69,7 @@ def report(
         tree_data(
             row,
             checked,
-            extras.calls.of(row.tree.id),
+            extras.calls.of(row.tree.id, row.tree.nodes),
             unfinished=row.tree.id in extras.unfinished,
         )
         for row, checked in first

@@ -5,9 +5,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aloe.calls.recorded_call import join_event
+from aloe.views.owners import Owners
 
 if TYPE_CHECKING:
     from aloe.models.open import Message
+    from aloe.schema import Node
+
+OWNED = ("node", "role", "about")
+"""What of an event says which message it belongs to."""
 
 ROOM = 8_000_000
 """Characters of prompts and answers that a page has room for; further trees go without."""
@@ -21,19 +26,24 @@ class TreeCalls:
     calls: list[dict[str, Any]] = field(default_factory=list)
     _places: dict[str, int] = field(default_factory=dict)
     _spelled: "dict[str, Message]" = field(default_factory=dict)
+    _logged: list[dict[str, Any]] = field(default_factory=list)
 
-    @property
-    def data(self) -> dict[str, Any]:
-        """What the page holds."""
-        return {"texts": self.texts, "calls": self.calls}
+    def data(self, nodes: "Iterable[Node]") -> dict[str, Any]:
+        """Return what the page holds; `nodes` are the messages that calls may belong to."""
+        owners = Owners(nodes)
+        named = [{"node": owners.of(each)} for each in self._logged]
+        return {
+            "texts": self.texts,
+            "calls": [name | call for name, call in zip(named, self.calls, strict=True)],
+        }
 
     def add(self, event: Mapping[str, Any]) -> int:
         """Keep a call of the tree, given in order; return how many characters that took."""
         call, before = join_event(event, self._spelled), len(self.texts)
         sent = [[role, self._place(text)] for role, text in call.messages]
+        self._logged.append({key: event[key] for key in OWNED if key in event})
         self.calls.append(
             {
-                "node": event["node"],
                 "role": event["role"],
                 "model": event.get("model", ""),
                 "outcome": event["outcome"],
@@ -86,9 +96,14 @@ class CallShelf:
                 self._make_room()
             yield event
 
-    def of(self, tree: str) -> dict[str, Any] | None:
-        """Return the calls of a tree for the page; None if there was no room for them."""
-        return self._held[tree].data if tree in self._held else None
+    def of(self, tree: str, nodes: "Iterable[Node]") -> dict[str, Any] | None:
+        """Return the calls of a tree for the page; None if there was no room for them.
+
+        Args:
+            tree: its id.
+            nodes: its messages; none of one that failed.
+        """
+        return self._held[tree].data(nodes) if tree in self._held else None
 
     def _make_room(self) -> None:
         """Let go of the least wanted trees until the others fit; of the first in any case not."""

@@ -93,8 +93,7 @@ def _message(tree: "Tree", node: "Node", wishes: Wishes) -> dict[str, Any]:
             [describe_verdict(tree, each), list(describe_votes(tree, each))]
             for each in tree.verdicts_on(node.id)
         ]
-        former = {"former": node.former} if node.former else {}
-        return {**known, **former, "verdicts": verdicts}
+        return {**known, "verdicts": verdicts}
     found = score(tree, node)
     return {
         **known,

@@ -24,7 +24,6 @@ from aloe.views.marks import (
     LEGEND,
     NOBODY,
     fact_text,
-    ids_of,
     notes,
     preference,
     score,
@@ -71,7 +70,7 @@ class Drawer:
     Args:
         tree: the tree.
         account: what all its calls took; None if not known.
-        took: the same by node; empty if not known.
+        took: the same by message (`aloe.views.owners`); empty if not known.
         state: what there is to say of a tree that is not finished; empty for nothing.
         search: what to mark in the words; None for nothing.
         full: whether long messages are shown to their end.
@@ -145,11 +144,9 @@ class Drawer:
         return Line(turn=turn, who=who, score=self._score(node), body=body, took=self._took(node))
 
     def _took(self, node: "Node") -> Text:
-        found = [self.took[each] for each in ids_of(node) if each in self.took]
-        seconds = sum(each.seconds for each in found)
-        tokens = sum(each.output_tokens for each in found)
-        made = any(each.calls for each in found)
-        return Text(f"{seconds:.1f} s {tokens} tok" if made else "", "dim")
+        found = self.took.get(node.id, Account())
+        words = f"{found.seconds:.1f} s {found.output_tokens} tok" if found.calls else ""
+        return Text(words, "dim")
 
     def _score(self, node: "Node") -> Text:
         found = score(self.tree, node) if node.role == "assistant" else None

@@ -146,8 +146,8 @@ class TracedRun:
         from aloe.calls.recorded_call import read_calls
         from aloe.views.node import calls_about, node_view
 
-        every = [each for each in read_calls(self.events, tree.id) if self.is_wanted(each)]
-        calls = calls_about(node, every)
+        every = calls_about(tree, node, read_calls(self.events, tree.id))
+        calls = [each for each in every if self.is_wanted(each)]
         result = {"node": node.model_dump(mode="json"), "calls": list(map(plain_call, calls))}
         return node_view(tree, node, calls, raw=self.raw, min_mass=self.min_mass), result
 
@@ -182,6 +182,7 @@ class TracedRun:
     def _drawing(self, tree: "Tree") -> Shown:
         from aloe.calls.event import read_events
         from aloe.views.account import accounts
+        from aloe.views.owners import Owners
         from aloe.views.tree import Drawer
 
         events = list(read_events(self.events, tree.id))
@@ -189,7 +190,7 @@ class TracedRun:
         drawer = Drawer(
             tree=tree,
             account=accounts(events, lambda event: event["tree"]).get(tree.id),
-            took=accounts(events, lambda event: event["node"]),
+            took=accounts(events, Owners(tree.nodes).of),
             state=state,
             search=self.search,
             full=self.full,

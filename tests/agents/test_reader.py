@@ -16,11 +16,16 @@ from aloe.agents.registry import prompts_of
 from aloe.agents.repairs import REPAIRS
 from aloe.agents.user import TRIES, UserAgent
 from aloe.benchmark.user_audit import audit_with_reader, read_turns
-from aloe.calls.event import Event
+from aloe.calls.event import Event, appending, read_events
 from aloe.calls.log import CallLog
+from aloe.calls.recorded_call import read_calls
 from aloe.config import Config, validate
 from aloe.schema import UserNode
 from aloe.training.export import ROWS
+from aloe.views.account import accounts
+from aloe.views.node import calls_about
+from aloe.views.owners import Owners
+from aloe.views.report_calls import CallShelf
 
 CALM = "I have a wife at home who waits. How do I true a wheel?"
 """What the rules let pass."""
@@ -105,6 +110,31 @@ def test_what_is_doubted_is_asked_for_again_and_not_exported() -> None:
     assert REPAIRS["doubted"].reason in asked[1]
     assert tree.spoiled(said.id)
     assert "true a wheel" not in json.dumps(list(ROWS["sft"](tree, Counter())))
+
+
+def test_calls_for_drafts_are_found_at_the_message_that_came_of_them(tmp_path: Path) -> None:
+    said = iter(["As an AI I know nothing.", CALM, "I keep bees. What do they eat?"])
+    doubts, log = iter(["NO", "YES"]), tmp_path / "events.jsonl"
+    with appending(log) as events:
+        calls = CallLog(events)
+        reader = Reader(model=scripted_model(lambda *_: next(doubts)), calls=calls)
+        agent = UserAgent(model=scripted_model(lambda *_: next(said)), calls=calls, reader=reader)
+        tree = grow(config(turns=1), user=agent, calls=calls)
+    (opening,) = tree.users
+    assert opening.repaired == ("role_confusion", "doubted")
+    own = [each.event for each in calls_about(tree, opening, read_calls(log))]
+    assert Counter(each["role"] for each in own) >= Counter(user=3, reader=2)
+    took = accounts(read_events(log), Owners(tree.nodes).of)
+    assert took[opening.id].calls == len(own)
+    lines = list(read_events(log))
+    assert [("about" in each) for each in lines if each["role"] == "reader"] == [False] * 2
+    for each in lines:  # as earlier versions wrote them: nobody knows whose drafts they are
+        each.pop("about", None)
+    shelf = CallShelf([tree.id])
+    assert len(list(shelf.watch(lines))) == len(lines)
+    held = shelf.of(tree.id, tree.nodes)
+    assert held is not None
+    assert sum(each["node"] is None for each in held["calls"]) == 3
 
 
 def test_what_the_rules_reject_is_not_read() -> None:

@@ -120,6 +120,11 @@ def test_every_dialogue_and_rating_is_in_the_page(bench: Bench) -> None:
     assert re.fullmatch(rf"{S}, for this user: [1-5]", ratings[0])
     calls = [call["role"] for each in held for call in each["calls"]["calls"]]
     assert {"user", "candidate", "judge"} <= set(calls)
+    for each in held:
+        found = {call["node"] for call in each["calls"]["calls"]}
+        asked = {one["after"]["nodes"][1] for one in each["turns"] if one["after"]}
+        assert None not in found
+        assert asked <= found
 
 
 def test_the_counts_below_a_chart_are_those_of_its_curves(bench: Bench) -> None:
@@ -235,7 +240,8 @@ def test_an_unfinished_bench_shows_what_is_rated(bench: Bench) -> None:
 @needs_chromium
 def test_reports_in_a_browser(bench: Bench, tmp_path: Path) -> None:
     shelf = CallShelf([TREE.id])
-    spent = Spending(shelf.watch(spelled_out()))
+    draft = {**spelled_out()[0], "node": "of a draft"}
+    spent = Spending(shelf.watch([*spelled_out(), draft]))
     evil = OPENING.model_copy(update={"content": EVIL, "agent": EVIL})
     tree = Tree.model_validate({**TREE.model_dump(), "nodes": (evil, *TREE.nodes[1:])})
     pages = {
@@ -253,6 +259,7 @@ def test_reports_in_a_browser(bench: Bench, tmp_path: Path) -> None:
         assert EVIL in page["text"], where  # as text: the title is the page's own
         assert (page["collapsed"], page["opened"]) == (0, 1), where
         assert page["title"] in ("a run", f"ALOE benchmark: {S}"), where
+        assert ("1 other call" in page["text"]) == (name == "run"), where
         if name == "run":
             assert page["linked"] == SHORT.id, where
             assert page["found"] == "3 matches in 1 of 1 trees", where

@@ -26,10 +26,9 @@ from aloe.schema import AssistantNode, Tree, UserNode
 from aloe.views.account import accounts
 from aloe.views.marks import fact_text
 from aloe.views.node import calls_about
-from aloe.views.report_tree import tree_data
-from aloe.views.table import Sums
+from aloe.views.owners import Owners
+from aloe.views.report_calls import CallShelf
 from aloe.views.tree import Drawer
-from aloe.views.wishes import Wishes
 
 OWN = '''
 import asyncio
@@ -396,17 +395,19 @@ def test_calls_about_a_message_that_roles_reworded_are_found(own: str, tmp_path:
     with appending(log) as events:
         model = scripted_model(answers("Me too."))
         tree = grow(settings(changes, turns=2), model=model, calls=CallLog(events))
-    calls, took = read_calls(log), accounts(read_events(log), lambda event: event["node"])
-    data = tree_data(Sums(tree=tree, account=None), Wishes(), None, unfinished=False)
+    calls, took = read_calls(log), accounts(read_events(log), Owners(tree.nodes).of)
+    shelf = CallShelf([tree.id])
+    assert len(list(shelf.watch(read_events(log)))) == len(calls)
+    shown = shelf.of(tree.id, tree.nodes)
+    assert shown is not None
     for node in users(tree):
         assert node.content.endswith("Hm. Me too.")
-        about = calls_about(node, calls)
+        about = calls_about(tree, node, calls)
         assert [each.event["role"] for each in about] == ["user", "inducer", "late", *["judge"] * 2]
         line = Drawer(tree=tree, account=None, took=took).line(node)
         tokens = sum(each.event["output_tokens"] for each in about)
         assert line.took.plain.endswith(f" {tokens} tok")
-        (shown,) = (each for each in data["nodes"] if each["id"] == node.id)
-        assert {each.event["node"] for each in about} <= {node.id, *shown["former"]}
+        assert sum(each["node"] == node.id for each in shown["calls"]) == len(about)
     assert Tree.model_validate_json(tree.model_dump_json()) == tree
     assert "former" not in grow(config(turns=1)).model_dump_json()
 
@@ -418,7 +419,7 @@ def test_calls_of_a_role_among_the_assistants_are_found_at_its_reply(
     with appending(log) as events:
         tree = grown(own, "Answers", "Do rest.", CallLog(events))
     for node in replies(tree):
-        wrote = [e.event["role"] for e in calls_about(node, read_calls(log))]
+        wrote = [e.event["role"] for e in calls_about(tree, node, read_calls(log))]
         assert wrote == [node.agent, *["judge"] * 4]
 
 

@@ -75,10 +75,10 @@ def test_long_messages_are_cut_unless_asked_for() -> None:
 
 
 def test_node(snapshot: Compare) -> None:
-    snapshot("node", node_view(TREE, HINTED, calls_about(HINTED, CALLS)))
-    assert calls_about(HINTED, CALLS) == CALLS[:2]
-    assert calls_about(OPENING, CALLS) == [CALLS[1]]
-    assert calls_about(PLAIN, CALLS) == CALLS[1:]
+    snapshot("node", node_view(TREE, HINTED, calls_about(TREE, HINTED, CALLS)))
+    assert calls_about(TREE, HINTED, CALLS) == CALLS[:2]
+    assert calls_about(TREE, OPENING, CALLS) == [CALLS[1]]
+    assert calls_about(TREE, PLAIN, CALLS) == CALLS[1:]
     assert "no such call is recorded" in drawn(node_view(TREE, MUTE, []), 80)
 
 

@@ -239,8 +239,8 @@ def test_calls_that_do_not_fit_are_left_out_from_the_end() -> None:
     shelf = CallShelf([TREE.id, "other"], room=1)
     moved = [{**event, "tree": "other"} for event in spelled_out()]
     assert len(list(shelf.watch([*moved, *spelled_out()]))) == 2 * len(CALLS)
-    assert shelf.of("other") is None
-    assert shelf.of(TREE.id)
+    assert shelf.of("other", ()) is None
+    assert shelf.of(TREE.id, ())
     assert data(report("a run", [TREE], Spending([]), shown=1))[0]["calls"] is None
 
 

@@ -1,0 +1,48 @@
+"""Which message each call of a tree belongs to.
+
+A call is logged under the message that it wrote, read or judged. What is asked again writes drafts
+that no tree holds; their calls say as well which message they were opened for (`about`), and so
+which one came of them. Logs from before that was written leave drafts to nobody.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from aloe.views.marks import ids_of
+
+if TYPE_CHECKING:
+    from aloe.schema import Node
+
+Place = tuple[str | None, str]
+"""A message that was answered, None before the opening one, and the role that answered it."""
+
+
+class Owners:
+    """Says it of the calls of one tree, given in their order: a draft is written, then read.
+
+    Args:
+        nodes: the messages of the tree.
+    """
+
+    def __init__(self, nodes: "Iterable[Node]") -> None:
+        self._known: dict[str | None, str] = {}
+        self._written: dict[Place, str | None] = {}
+        self._drafts: dict[str, str | None] = {}
+        for node in nodes:
+            self._known |= dict.fromkeys(ids_of(node), node.id)
+            place = node.parent, "user" if node.role == "user" else node.agent
+            # Where several samples of an answer were made, a draft may be of any of them.
+            self._written[place] = None if place in self._written else node.id
+
+    def of(self, event: Mapping[str, Any]) -> str | None:
+        """Return the id of the message that a call belongs to; None if it is not in the tree."""
+        name = event["node"]
+        if name in self._known:
+            return self._known[name]
+        if name is not None and "about" not in event:
+            return self._drafts.get(name)
+        about = event.get("about")
+        owner = self._written.get((self._known.get(about, about), event["role"]))
+        if name is not None:
+            self._drafts[name] = owner
+        return owner
