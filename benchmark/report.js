@@ -36,16 +36,16 @@ function behind(dialogue, nodes, ratings) {
     const list = element("ul");
     for (const [said, missing] of ratings) list.append(element("li", missing ? "bad" : "", said));
     if (ratings.length) fold.append(list);
-    if (dialogue.calls) callFolds(fold, calls, dialogue.calls.texts);
+    if (dialogue.calls) callFolds(fold, calls, dialogue.calls);
     else fold.append(element("p", "dim", "Prompts and answers of this dialogue are not in this page: aloe trace DIR --node " + nodes[0].slice(0, 8)));
-  });
+  }, dialogue.title + " " + nodes[0]);
 }
 function drawDialogue(dialogue) {
   const box = element("section", "dialogue");
   box.append(element("h3", "", dialogue.title), element("p", "small dim", dialogue.figures));
   for (const one of dialogue.turns) drawTurn(box, dialogue, one);
   const shown = dialogue.turns.filter((one) => one.r).flatMap((one) => [one.u.node, one.r.node, ...(one.after ? one.after.nodes : [])]);
-  otherCalls(box, dialogue.calls, shown);
+  otherCalls(box, dialogue.calls, shown, dialogue.title);
   return box;
 }
 const items = [...cases.children].map((fold) => {

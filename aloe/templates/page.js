@@ -82,16 +82,18 @@ function pairs(about) {
   for (const [name, text] of about) if (text) list.append(element("dt", "", name), say("dd", "", text));
   return list;
 }
-// A fold that is filled when it is opened first.
-function folded(name, title, fill) {
+// A fold that is filled when it is opened first; its key tells it from others of its item.
+function folded(name, title, fill, key) {
   const fold = element("details", name);
+  fold.dataset.key = key;
   fold.append(element("summary", "", title));
   fold.addEventListener("toggle", () => fold.open && fold.children.length === 1 && fill(fold));
   return fold;
 }
 const many = (count, name) => count + " " + name + (count === 1 ? "" : "s");
-// Calls with what was sent and what came back, one fold each.
-function callFolds(box, calls, texts) {
+// Calls with what was sent and what came back, one fold each; those of `held` are all of its tree.
+function callFolds(box, calls, held) {
+  const { texts } = held;
   for (const call of calls) {
     const title = call.role + " → " + call.model + (call.outcome === "ok" ? "" : ", " + call.outcome) + " · " + call.took;
     box.append(folded("call", title, (fold) => {
@@ -99,13 +101,13 @@ function callFolds(box, calls, texts) {
       if (!call.sent.length) fold.append(element("p", "dim", "What was sent is not recorded."));
       if (call.thoughts) fold.append(element("p", "from", "thoughts"), element("pre", "", call.thoughts));
       fold.append(element("p", "from", call.outcome === "error" ? "failed" : "answer"), element("pre", "", call.said));
-    }));
+    }, held.calls.indexOf(call)));
   }
 }
 // The calls that belong to no message which is shown: of a draft in an old log, of a branch that failed.
-function otherCalls(box, held, names) {
+function otherCalls(box, held, names, key = "") {
   const known = new Set(names), calls = held ? held.calls.filter((call) => !known.has(call.node)) : [];
-  if (calls.length) box.append(folded("behind", many(calls.length, "other call"), (fold) => callFolds(fold, calls, held.texts)));
+  if (calls.length) box.append(folded("behind", many(calls.length, "other call"), (fold) => callFolds(fold, calls, held), "other" + key));
 }
 
 // Items: {fold, texts, kinds, ids, fill}. They are drawn when opened, found, narrowed down, linked to.
@@ -154,6 +156,7 @@ function browse(items) {
   }
   let pause;
   search.addEventListener("input", () => { clearTimeout(pause); pause = setTimeout(choose, 150); });
+  search.addEventListener("change", choose);
   if (kind) kind.addEventListener("change", choose);
   const all = (open) => items.forEach((item) => {
     if (item.fold.hidden) return;
@@ -188,25 +191,62 @@ function heard(take) {
   });
 }
 
+// What a fold is called in every version of a page: branches come and go as a tree grows, so they are no part of it.
+function pathOf(fold) {
+  const root = fold.closest("details[id], section[id]"), path = [];
+  for (let at = fold; at && at !== root; at = at.parentElement)
+    if (at.dataset.key !== undefined && (at === fold || !at.matches(".branch"))) path.unshift(at.dataset.key);
+  return JSON.stringify([root && root.id, ...path]);
+}
+const CONTROLS = ["search", "kind", "order"];
+const landmarks = () => [...document.querySelectorAll("section[id], .message[id], details")].filter((each) => each.getClientRects().length);
+const nameOf = (mark) => (mark.matches("details") ? pathOf(mark) : mark.id);
+// How a page stands: the folds that are not as they are drawn, what narrows it down, and what is at its upper edge.
+function howItStands() {
+  const paths = (folds) => [...document.querySelectorAll(folds)].map(pathOf);
+  const edge = landmarks().filter((each) => each.getBoundingClientRect().top <= 1).pop();
+  return {
+    open: paths("details[open]:not(.branch)"), closed: paths(".branch:not([open])"),
+    set: CONTROLS.map((id) => [id, byId(id) ? byId(id).value : ""]),
+    top: scrollY, edge: edge && [nameOf(edge), edge.getBoundingClientRect().top],
+  };
+}
+function standAgain({ open, closed, set, top, edge }) {
+  for (const [id, value] of set) {
+    const held = byId(id);
+    if (!held || !value || (held.options && ![...held.options].some((each) => each.value === value))) continue;
+    held.value = value;
+    held.dispatchEvent(new Event("change"));
+  }
+  const opened = new Set(open), shut = new Set(closed);
+  const reopen = (box) => box.querySelectorAll("details").forEach((fold) => {
+    const wanted = fold.matches(".branch") ? !shut.has(pathOf(fold)) : opened.has(pathOf(fold));
+    if (fold.open === wanted) return;
+    fold.open = wanted;
+    fold.dispatchEvent(new Event("toggle")); // fills it now, and not in a moment
+    reopen(fold);
+  });
+  reopen(document);
+  const mark = edge && landmarks().find((each) => nameOf(each) === edge[0]);
+  if (mark) scrollBy(0, mark.getBoundingClientRect().top - edge[1]);
+  else scrollTo(0, top);
+}
+
 // A served page looks every two seconds whether it is out of date, and loads again as it stood.
 const live = data("live");
 if (live) {
   const key = "stood:" + location.pathname, stood = JSON.parse(sessionStorage.getItem(key) || "null");
   sessionStorage.removeItem(key);
-  const control = (id, value) => { if (byId(id) && value) { byId(id).value = value; byId(id).dispatchEvent(new Event(id === "search" ? "input" : "change")); } };
   addEventListener("load", () => {
-    if (!stood) return;
-    for (const id of stood.open) if (byId(id)) byId(id).open = true;
-    for (const id of ["search", "kind", "order"]) control(id, stood[id]);
-    setTimeout(() => scrollTo(0, stood.top), 200);
+    if (stood) standAgain(stood);
+    setTimeout(() => { history.scrollRestoration = "auto"; });
   });
   const look = async () => {
     try {
       const now = await (await fetch(live.state)).text();
       if (now !== live.version) {
-        const open = [...document.querySelectorAll("details.item[open]")].map((fold) => fold.id);
-        const set = Object.fromEntries(["search", "kind", "order"].map((id) => [id, byId(id) ? byId(id).value : ""]));
-        sessionStorage.setItem(key, JSON.stringify({ open, top: scrollY, ...set }));
+        sessionStorage.setItem(key, JSON.stringify(howItStands()));
+        history.scrollRestoration = "manual";
         location.reload();
         return;
       }

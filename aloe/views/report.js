@@ -25,9 +25,9 @@ function behind(tree, user, replies) {
       for (const vote of votes) list.append(element("li", "", vote));
       if (votes.length) fold.append(list);
     }
-    if (tree.calls) callFolds(fold, calls, tree.calls.texts);
+    if (tree.calls) callFolds(fold, calls, tree.calls);
     else fold.append(element("p", "dim", "Prompts and answers of this tree are not in this page: aloe trace DIR --node " + user.id.slice(0, 8)));
-  });
+  }, user.id);
 }
 function level(box, tree, below, start) {
   let follow = [start];
@@ -43,6 +43,7 @@ function level(box, tree, below, start) {
   }
   for (const user of follow) {
     const branch = element("details", "branch");
+    branch.dataset.key = "after " + user.after.id;
     branch.append(element("summary", "", "after " + user.after.agent + " #" + user.after.id.slice(0, 6)));
     branch.open = true;
     level(branch, tree, below, user);

@@ -6,13 +6,15 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from html import unescape
 from pathlib import Path
 
 import pytest
 from builders import PERSONAS, config, grow
 from chromium import dom, needs_chromium
 from command import RunAloe
+from sample_tree import exchange
 from wellformed import faults_of
 
 from aloe.benchmark.listed_runs import find_runs
@@ -221,6 +223,73 @@ def test_a_page_loads_again_as_it_stood_when_its_run_has_grown(runs: Path, tmp_p
     assert "2 conversation trees" in seen
     assert re.search(f'<details [^>]*id="{TREES[0].id}"[^>]* open=""', seen)
     assert f'id="{TREES[1].id}"' in seen
+
+
+ACTING = """
+const wait = (time) => new Promise((done) => setTimeout(done, time));
+const found = (name) => [...document.querySelectorAll(name)];
+const state = () => ({
+  kind: byId("kind").value,
+  hidden: found(".item[hidden]").length,
+  open: found("details[open]").map((each) => each.querySelector("summary").textContent),
+  top: Math.round(found(".call[open] pre").pop().getBoundingClientRect().top),
+});
+addEventListener("load", async () => {
+  const before = sessionStorage.getItem("before");
+  if (before) {
+    await wait(500);
+    const told = document.createElement("pre");
+    told.id = "told";
+    told.textContent = JSON.stringify([JSON.parse(before), state()]);
+    document.body.append(told);
+    return;
+  }
+  byId("kind").value = "unfinished";
+  byId("kind").dispatchEvent(new Event("change"));
+  for (const name of [".item:not([hidden])", ".behind", ".call", ".numbers", "#settings details"]) {
+    found(name)[0].open = true;
+    await wait(50);
+  }
+  found(".call[open] pre").pop().scrollIntoView({ block: "end" });
+  sessionStorage.setItem("before", JSON.stringify(state()));
+});
+"""
+"""Opens folds inside folds, narrows the page down, and tells how it stood and stands again."""
+
+
+@dataclass(frozen=True)
+class FinishingPages(RunPages):
+    """Pages over a run whose second tree is finished as soon as its page has been made."""
+
+    def answer(self, path: str, query: dict[str, str]) -> ServedPage:
+        page = super().answer(path, query)
+        folder = RunFolder(self.folders[0] / "first")
+        if path == "/run/first" and len(folder.finished()) == 1:
+            with folder.locked():
+                folder.append(TREES[1])
+        return replace(page, text=page.text.replace("</body>", f"<script>{ACTING}</script></body>"))
+
+
+@needs_chromium
+def test_what_is_being_read_stays_where_it_is(runs: Path, tmp_path: Path) -> None:
+    folder = RunFolder(runs / "first")
+    with folder.locked():
+        begun = TREES[1].model_copy(update={"nodes": (), "verdicts": ()})
+        folder.growing.add(begun, TREES[1].nodes, TREES[1].verdicts)
+    said = {"text": "word\n" * 200, "finish": "stop"}
+    call = exchange("user", TREES[1].nodes[0].id, tree=TREES[1].id, reply=said).event
+    folder.events.write_text(json.dumps(call) + "\n")
+    with serving(FinishingPages([runs])) as server:
+        url = f"{server.url}run/first#{TREES[1].nodes[0].id}"  # where it was begun to be read
+        seen = dom(url, profile=tmp_path / "profile")
+    told = re.search(r'id="told">(.*?)</pre>', seen, re.DOTALL)
+    assert told
+    before, after = json.loads(unescape(told[1]))
+    assert (before["kind"], before["hidden"]) == ("unfinished", 1)
+    assert (after["kind"], after["hidden"]) == ("all", 0)  # none is unfinished any more
+    assert len(before["open"]) == len(after["open"]) == 5
+    assert before["top"] < 0
+    assert abs(after["top"] - before["top"]) <= 1
 
 
 def test_the_command_serves_until_it_is_interrupted(

@@ -130,7 +130,7 @@ def test_nothing_that_was_said_is_markup_and_nothing_is_asked_for() -> None:
     assert "img" not in elements.names
     asking = ("src", "srcset", "action", "data", "on")
     found = {name for name in elements.attributes if name.startswith(asking)}
-    assert found == {"data-number", "data-things"}
+    assert found == {"data-key", "data-number", "data-things"}
     assert set(re.findall('href="(.)', page)) == {"#"}
     assert "url(" not in page
 
