@@ -1,24 +1,25 @@
 """The wishes of a tree's user in the user's own words, and which of them each reply keeps."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from aloe.memory.verifiable.catalogue import find_wish
 from aloe.memory.verifiable.phrases import find_stated
 from aloe.memory.verifiable.scoring import check_wishes
-from aloe.schema import Persona, Tree
+from aloe.schema import Persona, Tree, UserNode
 from aloe.views.wishes import CheckedWish, Wishes
 
 
 def check_replies(tree: Tree, persona_at: Callable[[int], Persona] | None = None) -> Wishes:
-    """Return what each reply of a tree keeps; nothing for personas without checkable wishes.
+    """Return what users say of wishes and what each reply keeps; nothing if none is checkable.
 
     Args:
         tree: any tree.
         persona_at: who the user is at a turn, from 1; None: who they were in the tree.
     """
     others = (user.played for user in tree.users if user.played)
+    stated = {user.id: _find_stated_in_quotes(user) for user in tree.users}
     if not any(persona.preferences for persona in (tree.persona, *others)):
-        return Wishes()
+        return Wishes(words={user.id: _find_own_words(user) for user in tree.users}, stated=stated)
     words: dict[str, Mapping[str, str]] = {}
     told, checked, spoken = dict[str, dict[str, str]](), {}, {}
     for node in tree.nodes:  # parents stand before their children
@@ -41,7 +42,18 @@ def check_replies(tree: Tree, persona_at: Callable[[int], Persona] | None = None
             )
             for name, kept in check_wishes(wanted, node.content).items()
         ]
-    return Wishes(words=spoken, checked=checked)
+    return Wishes(words=spoken, stated=stated, checked=checked)
+
+
+def _find_stated_in_quotes(user: UserNode) -> Mapping[str, Collection[str]]:
+    quotes = (each.quote for each in user.revealed if each.fact is None)
+    return {quote: find_stated(quote).keys() for quote in quotes} if user.told else {}
+
+
+def _find_own_words(user: UserNode) -> Mapping[str, str]:
+    """Return the wishes that a message states, in the words of the catalogue."""
+    stated = find_stated(user.content) if user.told else {}
+    return {name: find_wish(name, value).trait for name, value in stated.items()}
 
 
 def find_words(persona: Persona) -> Mapping[str, str]:

@@ -137,16 +137,19 @@ def wish_marks(wishes: Wishes, reply: str) -> Iterator[Mark]:
 
 def describe_user(tree: "Tree", user: "UserNode", wishes: Wishes) -> Iterator[Mark]:
     """Yield what a message told and why, and what a question that got nothing came to."""
-    words = wishes.words.get(user.id, {})
-    why = {
-        words.get(each.about) or fact_text(tree, each.about): REASONS[each.why]
-        for each in list_tellings(tree, user)
-    }
+    words, stated = wishes.words.get(user.id, {}), wishes.stated.get(user.id, {})
+    why = {each.about: REASONS[each.why] for each in list_tellings(tree, user)}
+    texts = {about: words.get(about) or fact_text(tree, about) for about in why}
     for each in user.revealed:
-        reason = why.pop(fact_text(tree, each.fact), "") if each.fact else ""
+        if each.fact:
+            found = [about for about in why if texts[about] == fact_text(tree, each.fact)]
+        else:  # the ledger was not checked, or there is no persona to check it against
+            wanted = stated.get(each.quote, ())
+            found = [about for about in why if about in wanted or texts[about] in each.quote]
+        reason = ", ".join(dict.fromkeys([why.pop(about) for about in found]))
         odd = each.kind if each.kind in ("contradicted", "invented") else ""
         yield ["fault" if odd else "told", each.quote, odd or reason]
-    for statement, reason in why.items():
+    for statement, reason in {texts[about]: reason for about, reason in why.items()}.items():
         yield ["told", statement, reason]
     for asked, text in ANSWERS.items():
         if asked == user.asked:

@@ -1,6 +1,6 @@
 """What a page says of wishes that a program can check; `aloe.memory.wish_checks` finds it out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,9 @@ class Wishes:
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """How the user says each, by id of the user's message and dimension: who the user is, and so
     what is wished for, may change on the way."""
+    stated: Mapping[str, Mapping[str, Collection[str]]] = field(default_factory=dict)
+    """The dimensions of those that a quote states, by id of the user's message and quote: only of
+    quotes that the ledger ties to no statement of the persona."""
     checked: Mapping[str, Sequence[CheckedWish]] = field(default_factory=dict)
     """By id of the reply."""
 

@@ -10,7 +10,7 @@ from builders import PERSONAS, assistant, config, grow, user
 from chromium import needs_chromium, search_in
 from command import RunAloe
 from rich.console import Console
-from sample_tree import CALLS, OPENING, TREE, spelled_out
+from sample_tree import CALLS, OPENING, PERSONA, TREE, spelled_out
 from snapshots import drawn
 from wellformed import faults_of
 
@@ -23,6 +23,7 @@ from aloe.views.account import Spending
 from aloe.views.report import Extras, report
 from aloe.views.report_calls import CallShelf
 from aloe.views.report_charts import chart_run
+from aloe.views.report_tree import describe_user
 from aloe.views.table import TreeTable
 from aloe.views.tree import head
 from aloe.views.votes import describe_verdict, describe_votes
@@ -30,6 +31,7 @@ from aloe.views.wishes import Wishes
 
 EVIL = "</script><script>document.title='run over'</script><img src=x onerror=alert(1)>"
 SPENT = Spending(each.event for each in CALLS)
+ASKED = "because asked"
 GROWN = grow(config(turns=3, both_turns=1), persona=PERSONAS[0])
 
 
@@ -221,6 +223,32 @@ def test_wishes_are_said_in_the_users_words_with_what_became_of_them() -> None:
     kept = persona.preferences["exclamation"] == "some"
     assert untold == [f"1 wish not told yet, {int(kept)} kept"]
     assert "{" not in json.dumps(message(page, "Row on!")["marks"])
+
+
+@pytest.mark.parametrize(
+    ("content", "about", "marks"),
+    [
+        ("I swim every morning.", PERSONA.facts[2].id, [["told", "I swim every morning.", ASKED]]),
+        (
+            "I find emoji childish and don't want them.",
+            "emoji",
+            [["told", "I find emoji childish and don't want them.", ASKED]],
+        ),
+        ("I want no emoji.", "emoji", [["told", "I want no emoji.", ASKED]]),
+    ],
+)
+def test_what_is_told_is_shown_once_where_the_ledger_was_not_checked(
+    content: str, about: str, marks: list[list[str]]
+) -> None:
+    told = (Telling(about=about, why="asked", reply="r"),)
+    opening = user(content, told=told, revealed=(Disclosure(quote=content),))
+    given = {"nodes": (opening, assistant("Row on!", opening)), "verdicts": ()}
+    tree = TREE.model_copy(update=given)
+    assert list(describe_user(tree, opening, check_replies(tree))) == marks
+    unquoted = opening.model_copy(update={"revealed": ()})
+    tree = tree.model_copy(update={"nodes": (unquoted, tree.nodes[1])})
+    words = "I want no emoji." if about == "emoji" else content
+    assert list(describe_user(tree, unquoted, check_replies(tree))) == [["told", words, ASKED]]
 
 
 def test_prompts_and_calls_are_there_each_text_once() -> None:
