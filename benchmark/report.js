@@ -37,7 +37,7 @@ function behind(dialogue, nodes, ratings) {
     for (const [said, missing] of ratings) list.append(element("li", missing ? "bad" : "", said));
     if (ratings.length) fold.append(list);
     if (dialogue.calls) callFolds(fold, calls, dialogue.calls);
-    else fold.append(element("p", "dim", "Prompts and answers of this dialogue are not in this page: aloe trace DIR --node " + nodes[0].slice(0, 8)));
+    else fold.append(element("p", "dim", "Prompts and answers of this dialogue are not in this page: aloe trace " + dialogue.folder + " --node " + nodes[0].slice(0, 8)));
   }, dialogue.title + " " + nodes[0]);
 }
 function drawDialogue(dialogue) {

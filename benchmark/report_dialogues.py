@@ -7,6 +7,7 @@ dialogues opens fast.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, get_args
 
 from aloe.agents.rules import RULE
@@ -42,6 +43,8 @@ class Held:
     tree: Tree | None
     """None if it failed."""
     wishes: Wishes
+    folder: str
+    """What holds its condition: the bench, or a folder in it."""
     calls: Mapping[str, Any] | None
     """See `aloe.views.report_calls.TreeCalls.data`."""
 
@@ -82,6 +85,7 @@ def _read_held(
     events = RunFolder(bench.conditions[condition]).events
     for _ in calls.watch(read_events(events)):
         pass
+    folder = Path("DIR", bench.conditions[condition].relative_to(bench.path)).as_posix()
     for name, replies in by_dialogue.items():
         case, tree = cases[replies[0].case], trees.get(name)
         yield Held(
@@ -90,6 +94,7 @@ def _read_held(
             rows=sorted(replies, key=lambda row: row.turn),
             tree=tree,
             wishes=check_replies(tree, case.persona_at) if tree else Wishes(),
+            folder=folder,
             calls=calls.of(name, tree.nodes if tree else ()),
         )
 
@@ -112,6 +117,7 @@ def _dialogue(held: Held) -> dict[str, Any]:
         "seed": held.rows[0].seed,
         "figures": f"AL {level} · gain {gain}",
         "turns": [_turn(held, row) for row in held.rows],
+        "folder": held.folder,
         "calls": held.calls,
     }
 

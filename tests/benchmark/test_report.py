@@ -120,6 +120,8 @@ def test_every_dialogue_and_rating_is_in_the_page(bench: Bench) -> None:
     assert re.fullmatch(rf"{S}, for this user: [1-5]", ratings[0])
     calls = [call["role"] for each in held for call in each["calls"]["calls"]]
     assert {"user", "candidate", "judge"} <= set(calls)
+    folders = {each["title"].split(",")[0]: each["folder"] for each in held}
+    assert folders == {"candidate": "DIR", "ceiling": "DIR/ceiling"}
     for each in held:
         found = {call["node"] for call in each["calls"]["calls"]}
         asked = {one["after"]["nodes"][1] for one in each["turns"] if one["after"]}
