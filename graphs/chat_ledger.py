@@ -52,7 +52,7 @@ class Ledger:
     wishes: Mapping[str, str]
     """Wanted value by dimension: those that the persona has, or else those that were said."""
     said: frozenset[str]
-    """Dimensions of the wishes that were said."""
+    """Dimensions of the wishes that were said, and not their opposites."""
     asked: tuple[str, ...]
     """Questions of the replies that the conversation went on with."""
 
@@ -69,10 +69,11 @@ class Ledger:
 def keep_ledger(persona: Persona, path: Sequence[Node]) -> Ledger:
     """Return what the messages of a path have brought to light."""
     said = find_all_stated(texts_of_user(path))
+    wishes = persona.preferences or said
     return Ledger(
         told=list_revealed(path),
-        wishes=persona.preferences or said,
-        said=frozenset(said),
+        wishes=wishes,
+        said=frozenset(name for name, value in said.items() if wishes.get(name) == value),
         asked=tuple(
             question
             for number, node in enumerate(path)

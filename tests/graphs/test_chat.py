@@ -24,7 +24,9 @@ from aloe.graphs.chat_view import summary
 from aloe.memory.merge import merge
 from aloe.memory.run_folder import read_trees
 from aloe.memory.run_page import render_run
+from aloe.memory.verifiable.catalogue import find_opposite, find_wish
 from aloe.memory.verifiable.generation import generate
+from aloe.memory.verifiable.phrases import find_stated
 from aloe.models.model_string import ModelString
 from aloe.schema import AssistantNode, Tree, UserNode
 from aloe.training.export import ROWS
@@ -386,7 +388,10 @@ def test_a_persona_brings_its_wishes_and_is_checked(tmp_path: Path) -> None:
         assert [mark.said for mark in session.ledger.marks(None)] == [False, False]
         say(session, trait)
         assert [mark.said for mark in session.ledger.marks(None)].count(True) == 1
-    (user, reply) = stored(tmp_path).nodes
+        name, wanted = next(iter(find_stated(trait).items()))
+        say(session, find_wish(name, find_opposite(name, wanted)).trait)
+        assert not any(mark.said for mark in session.ledger.marks(None))
+    (user, reply, *_) = stored(tmp_path).nodes
     assert isinstance(user, UserNode)
     assert isinstance(reply, AssistantNode)
     assert [(each.kind, each.quote) for each in user.revealed] == [("revealed", trait)]
