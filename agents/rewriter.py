@@ -262,7 +262,9 @@ EDITS: dict[tuple[str, str], Edits] = {
     ("example", "given"): _append(
         "For example, start with an easy part.", "For example, ask a friend to help."
     ),
-    ("example", "none"): _replace(r"\b(?:for example|for instance|e\.g\.),?", ""),
+    ("example", "none"): _either(
+        _replace(r"\b(?:for example|for instance|e\.g\.),?", ""), _drop(r"\bexamples?\b")
+    ),
     ("thanks", "given"): _open_with("Thank you for asking.", "Thanks for asking."),
     ("thanks", "none"): _drop(r"\b(?:thank you|thanks)\b"),
 }

@@ -1,7 +1,7 @@
 """A user's dialogue with one model beside the same user's dialogue with another.
 
-Chosen by rule, so that nobody picks the nicest: the one whose average AL rose by the upper
-quartile, since where it rose little there is little to see.
+Chosen by rule, so that nobody picks the nicest: the one whose average AL rose by the median; among
+equals one in which a question brought something.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,18 +14,16 @@ from aloe.benchmark.folder import Bench
 from aloe.benchmark.reply_levels import mean_level
 from aloe.benchmark.scores import ReplyScores
 from aloe.memory.run_folder import read_trees
-from aloe.memory.verifiable.scoring import check_wishes
+from aloe.memory.wish_checks import check_replies
 from aloe.schema import AssistantNode, Tree, UserNode
 from aloe.views.folding import Pairs, Table, said
 from aloe.views.tellings import REASONS, describe_matter
-from aloe.views.ticks import draw_ticks
+from aloe.views.ticks import UNTOLD, draw_ticks
 
 SHOWN = 3
 """Turns of a dialogue that are drawn at most."""
 LONGEST = 300
 """Characters of a reply that are drawn at most; the ticks are about all of it."""
-DRAWN = 0.75
-"""Quantile of the rise at which the dialogue is drawn."""
 
 
 def measure_changes(
@@ -69,18 +67,17 @@ class DialoguePair:
 
     @classmethod
     def find(cls, names: tuple[str, str], before: Bench, after: Bench) -> "DialoguePair | None":
-        """Return the pair whose AL rose by the quantile `DRAWN`; None if no pair is whole."""
+        """Return the pair whose AL rose by the median; None if no pair is whole."""
         broken = {r.dialogue for each in (before, after) for r in each.own_rows if not r.reply}
         every = measure_changes(before.own_rows, after.own_rows)
         changes = {id_: change for id_, change in every.items() if id_ not in broken}
         if not changes:
             return None
-        id_ = find_quantile(changes, DRAWN)
-        one, other = (
-            next(tree for tree in read_trees(bench.path) if tree.id == id_)
-            for bench in (before, after)
-        )
-        turns = sum(row.dialogue == id_ for row in after.own_rows)
+        typical = _find_typical(changes)
+        ended = [tree for tree in read_trees(after.path) if tree.id in typical]
+        other = min(ended, key=lambda tree: (_find_answer(tree) is None, typical.index(tree.id)))
+        one = next(tree for tree in read_trees(before.path) if tree.id == other.id)
+        turns = sum(row.dialogue == other.id for row in after.own_rows)
         return cls(names=names, trees=(one, other), turns=turns)
 
     def __rich__(self) -> Group:
@@ -102,18 +99,29 @@ class DialoguePair:
             messages = [_find_turn(tree, turn) for tree in self.trees]
             table.add_row(Text(f"turn {turn}", "dim"), *(_draw_user(t, u) for t, u, _ in messages))
             table.add_row(Text(), *(_draw_reply(t, reply) for t, _, reply in messages))
-        return Group(Pairs(head), Text(), table)
+        return Group(Pairs(head), Text(), table, Text(UNTOLD, "dim"))
 
     def choose_turns(self) -> list[int]:
         """Return the turns to draw: a question that brought something, its answer, and the last.
 
         Where no question brought anything: the first, the last, and one in the middle.
         """
-        users = self.trees[1].users
-        asked = next((u.turn for u in users if any(told.why == "asked" for told in u.told)), None)
-        middle = (self.turns + 1) // 2
-        chosen = {1, middle, self.turns} if asked is None else {asked - 1, asked, self.turns}
+        answer, middle = _find_answer(self.trees[1]), (self.turns + 1) // 2
+        chosen = {1, middle, self.turns} if answer is None else {answer - 1, answer, self.turns}
         return sorted(turn for turn in chosen if 1 <= turn <= self.turns)[:SHOWN]
+
+
+def _find_typical(changes: Mapping[str, float]) -> list[str]:
+    """Return the dialogues whose rise is the median, or one of the two beside it, best first."""
+    ranked = rank_changes(changes)[::-1]
+    middle = {changes[ranked[place // 2]] for place in (len(ranked) - 1, len(ranked))}
+    return [id_ for id_ in ranked if changes[id_] in middle]
+
+
+def _find_answer(tree: Tree) -> int | None:
+    """Return the first turn in which the user tells what it was asked for."""
+    asked = (user.turn for user in tree.users if any(told.why == "asked" for told in user.told))
+    return next(asked, None)
 
 
 def _find_turn(tree: Tree, turn: int) -> tuple[Tree, UserNode, AssistantNode]:
@@ -133,8 +141,8 @@ def _draw_user(tree: Tree, user: UserNode) -> Group:
 
 
 def _draw_reply(tree: Tree, reply: AssistantNode) -> Group:
-    checked = check_wishes(tree.played(reply.id).preferences, reply.content)
-    return Group(said(_cut(reply.content)), draw_ticks(checked), Text())
+    ticks = draw_ticks(check_replies(tree).checked.get(reply.id, ()))
+    return Group(said(_cut(reply.content)), ticks, Text())
 
 
 def _cut(text: str) -> str:

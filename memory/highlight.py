@@ -1,21 +1,27 @@
 """One exchange that shows what a run is about: the one whose preference is clearest.
 
-Where a program can check the wishes, clearest means most wishes apart; elsewhere, the judge's
-margin. Among equals, replies that do not repeat themselves come first, then the later turn, when
-more is known of the user.
+Where a program can check the wishes, clearest means most wishes apart, first among those that the
+user had told; elsewhere, the judge's margin. Among equals, replies that do not repeat themselves
+come first, then the later turn, when more is known of the user.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from rich.text import Text
 
-from aloe.memory.verifiable.scoring import check_wishes, measure_satisfaction
+from aloe.memory.wish_checks import check_replies
 from aloe.schema import AssistantNode, Tree, UserNode, Verdict
 from aloe.views.folding import Pairs, said
 from aloe.views.marks import STAR, preference
-from aloe.views.ticks import draw_ticks
+from aloe.views.ticks import UNTOLD, draw_ticks
+from aloe.views.wishes import CheckedWish
+
+Clarity = tuple[int, float, float, int]
+"""Wishes apart that had been told; all of them, or the judge's margin; variety; turn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +41,7 @@ class Highlight:
 
     def __rich__(self) -> Pairs:
         """Draw it, with ticks where a program can check."""
-        persona = self.tree.played(self.user.id)
+        persona, wishes = self.tree.played(self.user.id), check_replies(self.tree).checked
         life = [fact.text for fact in persona.facts if fact.kind == "fact"]
         wants = [fact.text for fact in persona.facts if fact.kind == "trait"]
         rows = [
@@ -46,9 +52,10 @@ class Highlight:
         for reply in self.replies:
             sign = preference(self.tree, reply)
             rows.append((Text(f"{sign} {reply.agent}"), said(reply.content)))
-            checked = check_wishes(persona.preferences, reply.content)
-            if checked:
+            if checked := wishes.get(reply.id):
                 rows.append((Text(), draw_ticks(checked)))
+        if any(not wish.told for reply in self.replies for wish in wishes.get(reply.id, ())):
+            rows.append((Text(), Text(UNTOLD, "dim")))
         return Pairs(rows)
 
     def result(self) -> dict[str, Any]:
@@ -59,10 +66,10 @@ class Highlight:
 
 def find_highlight(trees: Iterable[Tree]) -> Highlight | None:
     """Return the exchange with the clearest preference; None if no reply won and lost to nobody."""
-    found = max(_decided(trees), key=lambda each: _clarity(*each), default=None)
+    found = max(_rank(trees), key=lambda each: each[0], default=None)
     if found is None:
         return None
-    tree, verdict = found
+    _, tree, verdict = found
     user = tree.by_id[verdict.node]
     assert isinstance(user, UserNode)
     assert verdict.preferred
@@ -81,15 +88,26 @@ def _decided(trees: Iterable[Tree]) -> Iterator[tuple[Tree, Verdict]]:
                 yield tree, verdict
 
 
-def _clarity(tree: Tree, verdict: Verdict) -> tuple[float, float, int]:
+def _rank(trees: Iterable[Tree]) -> Iterator[tuple[Clarity, Tree, Verdict]]:
+    for tree, verdicts in groupby(_decided(trees), key=itemgetter(0)):
+        checked = check_replies(tree).checked
+        for _, verdict in verdicts:
+            yield _measure_clarity(tree, verdict, checked), tree, verdict
+
+
+def _measure_clarity(
+    tree: Tree, verdict: Verdict, checked: Mapping[str, Sequence[CheckedWish]]
+) -> Clarity:
+    best, other = verdict.preferred, verdict.second
+    if best == other:
+        other = verdict.first
     texts = [tree.by_id[each].content for each in (verdict.first, verdict.second)]
     variety, turn = min(map(_variety, texts)), tree.by_id[verdict.first].turn
-    wishes = tree.played(verdict.node).preferences
-    if not wishes:
-        return abs(verdict.margin or 0.0), variety, turn
-    first, second = (measure_satisfaction(wishes, text) for text in texts)
-    apart = first - second if verdict.outcome == "first" else second - first
-    return apart, variety, turn
+    pairs = list(zip(checked.get(best or "", ()), checked.get(other, ()), strict=True))
+    if not pairs:
+        return 0, abs(verdict.margin or 0.0), variety, turn
+    told = sum(one.kept - two.kept for one, two in pairs if one.told)
+    return told, sum(one.kept - two.kept for one, two in pairs), variety, turn
 
 
 def _variety(text: str) -> float:

@@ -36,6 +36,7 @@ def check_replies(tree: Tree, persona_at: Callable[[int], Persona] | None = None
             continue
         checked[node.id] = [
             CheckedWish(
+                name=name,
                 words=own[name],
                 kept=kept,
                 told=before.get(name) == wanted[name],

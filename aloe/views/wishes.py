@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 class CheckedWish:
     """A wish beside a reply."""
 
+    name: str
+    """What it is about, such as "emoji"."""
     words: str
     """As the user says it."""
     kept: bool

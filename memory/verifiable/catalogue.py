@@ -60,7 +60,7 @@ _BOLD = _pattern(r"\*\*[^*\n]+\*\*|__[^_\n]+__")
 _BREAK = _pattern(r"\n\s*\n")
 _HEDGE = _pattern(r"\b(?:perhaps|maybe|might|possibly|probably|it seems|i think)\b")
 _SORRY = _pattern(r"\b(?:sorry|apolog\w+)\b")
-_EXAMPLE = _pattern(r"\b(?:for example|for instance|e\.g\.)")
+_EXAMPLE = _pattern(r"(?<!set an )(?<!set the )(?<!by )\bexamples?\b|\bfor instance\b|\be\.g\.")
 _THANKS = _pattern(r"\b(?:thank you|thanks)\b")
 
 
@@ -299,7 +299,7 @@ DIMENSIONS: dict[str, tuple[Wish, Wish]] = {
     "example": (
         _wish(
             "given",
-            'I want an example, marked with "for example".',
+            "I want an example.",
             "Give me an example.",
             _apart("example", _has(_EXAMPLE)),
         ),

@@ -39,15 +39,31 @@ def test_the_exchange_with_most_wishes_apart_is_shown() -> None:
     assert found
     assert found.user.turn == 2
     text = drawn(found, 80)
-    assert "✓ exclamation  ✓ question" in text
-    assert "✗ exclamation  ✗ question" in text
+    assert "(✓ exclamation)  (✓ question)" in text
+    assert "(✗ exclamation)  (✗ question)" in text
     assert text.index("★ b") < text.index("  a")
+
+
+def test_what_the_user_had_told_counts_more() -> None:
+    told = "I cannot stand exclamation marks. And?"
+    held = tree(("Oh!", "Why!?"), ("Oh! Why?", "Oh."))
+    first, *others = held.nodes
+    nodes = tuple(
+        node.model_copy(update={"content": told})
+        if node.role == "user" and node.turn == 2
+        else node
+        for node in others
+    )
+    found = find_highlight([held.model_copy(update={"nodes": (first, *nodes)})])
+    assert found
+    assert found.user.turn == 2
+    assert "✓ exclamation  (✗ question)" in drawn(found, 80)
 
 
 def test_an_empty_reply_has_no_ticks() -> None:
     found = find_highlight([tree(("", "Why?"))])
     assert found
-    assert "✗ exclamation  ✗ question" in drawn(found, 80)
+    assert "(✗ exclamation)  (✗ question)" in drawn(found, 80)
 
 
 def test_the_star_is_for_a_reply_that_lost_to_none_of_its_siblings() -> None:
@@ -96,7 +112,7 @@ def test_a_persona_that_a_role_let_the_user_play_is_the_one_that_is_shown() -> N
     assert found
     text = drawn(found, 80)
     assert "Porto" in text
-    assert "✓ exclamation  ✓ question" in text
+    assert "(✓ exclamation)  (✓ question)" in text
 
 
 def test_without_a_preference_there_is_none(aloe: RunAloe, tmp_path: Path) -> None:

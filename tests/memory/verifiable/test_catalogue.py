@@ -94,6 +94,8 @@ def test_there_are_enough_dimensions() -> None:
         ("spelling", "British", "Ten kilometres to the centre.", "Ten kilometers to the center."),
         ("spelling", "British", "Disorganised, unfavourable.", "Disorganized, unfavorable."),
         ("closing", "next step", "The next steps: sleep.", "Next time, stepwise."),
+        ("example", "given", "One example of this is tea.", "Parents set an example."),
+        ("example", "none", "Lead by example.", "Examples: tea, coffee."),
         ("thanks", "given", "Thanks! Any more thanks?", "Would a word of thanks be welcome?"),
         ("hedging", "plain", 'Do you like "perhaps"? Walk.', 'Perhaps. Do you like "perhaps"?'),
         ("contractions", "formal", 'Do you mind "don\'t"?', "Do you mind? It's late."),
