@@ -123,7 +123,7 @@ class BenchRun:
         config, by_rule = self.plan.config, self.plan.by_rule
         judges = config.models.judges().values()
         configs, rows = _with_earlier_controls(self.plan, self.rows)
-        suites = compute_suites(rows, config.seed)
+        suites = compute_suites(rows)
         self.lacking = _find_lacking(self.plan, configs, rows)
         result = BenchResult(
             version=aloe.__version__,

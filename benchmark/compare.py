@@ -92,7 +92,6 @@ class Side:
 
     name: str
     rows: Sequence[ReplyScores]
-    seed: int = 0
     prompts: Mapping[str, str] = field(default_factory=dict)
     """Content hash by name; empty where none are recorded."""
     models: Mapping[str, str] = field(default_factory=dict)
@@ -122,7 +121,7 @@ def _lines(base: Side, other: Side) -> list[ComparisonRow]:
     lines = []
     for suite in sorted({suite for suite, *_ in common}):
         a, b = (
-            sample([r for r in side.rows if r.suite == suite and _key(r) in common], base.seed)
+            sample([r for r in side.rows if r.suite == suite and _key(r) in common])
             for side in (other, base)
         )
         asking = depends_on_replies(a) or depends_on_replies(b)
@@ -159,7 +158,7 @@ def _difference(metric: str, a: Sample, b: Sample) -> tuple[Figure, float | None
         left, right, statistic = _adjusted(left, right, a.each("words"), b.each("words"))
     count = int((~np.isnan(left) & ~np.isnan(right)).any(axis=1).sum())
     try:
-        found = paired_difference(left, right, a.profiles, a.personalities, statistic, seed=a.seed)
+        found = paired_difference(left, right, a.profiles, a.personalities, statistic)
     except ValueError:  # one cluster only, or undefined without one of the dialogues
         plain = _plain(left, right, statistic)
         return Figure(value=plain, count=count), None

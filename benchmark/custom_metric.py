@@ -38,7 +38,7 @@ def measure_metric(bench: Bench, name: str) -> dict[str, dict[str, Figure]]:
         for row in bench.rows(condition):
             by_suite.setdefault(row.suite, []).append(row)
         for suite, rows in by_suite.items():
-            data = sample(rows, bench.config.seed)
+            data = sample(rows)
             cells = data.measure(partial(_value, metric, name, trees))
             table.setdefault(suite, {})[condition] = data.figure(mean_cell, cells)
     return table

@@ -53,7 +53,6 @@ class Sample:
     """Shape (dialogues, turns, judges); NaN where missing."""
     rows: tuple[tuple[ReplyScores, ...], ...]
     """The replies of each dialogue, by turn."""
-    seed: int
 
     @property
     def judged_by(self) -> Literal["rule", "model"]:
@@ -115,7 +114,7 @@ class Sample:
             return Figure(value=None, count=count)
         try:
             found = confidence_interval(
-                cells, self.profiles, self.personalities, statistic, mass=mass, seed=self.seed
+                cells, self.profiles, self.personalities, statistic, mass=mass
             )
         except ValueError:  # one cluster only, or undefined without one of the dialogues
             return Figure(value=plain, count=count)
@@ -147,12 +146,11 @@ class Sample:
         return self.ratio((found > 0).sum(axis=1), known.sum(axis=1))
 
 
-def sample(rows: Sequence[ReplyScores], seed: int) -> Sample:
+def sample(rows: Sequence[ReplyScores]) -> Sample:
     """Arrange the rows of one suite under one condition.
 
     Args:
         rows: in any order, complete dialogues.
-        seed: of the flips of signs, see `aloe.benchmark.inference`.
     """
     found: dict[tuple[str, int], list[ReplyScores]] = {}
     for row in rows:
@@ -177,7 +175,6 @@ def sample(rows: Sequence[ReplyScores], seed: int) -> Sample:
         judges=judges,
         by_judge=tables,
         rows=tuple(tuple(replies) for replies in dialogues.values()),
-        seed=seed,
     )
 
 

@@ -105,7 +105,6 @@ def aloe(
     user: str | None = None,
     judge: str | list[str] | None = None,
     seeds: int = 1,
-    seed: int = 0,
     disclosure: str | None = None,
 ) -> Task:
     """Return the benchmark as a task.
@@ -115,7 +114,6 @@ def aloe(
         user: model string of the simulated user; the default of the settings if not given.
         judge: model strings of the judges, separated by commas or as a list.
         seeds: dialogues for each case.
-        seed: of the flips of signs, see `aloe.benchmark.inference`.
         disclosure: when users tell something (see `aloe.config.user`), where a case does not say.
 
     Raises:
@@ -154,7 +152,6 @@ def aloe(
             [open_player(each, closed=by_rule) for each in config.models.judges().values()],
             checker,
             config,
-            seed,
         ),
     )
 
@@ -208,14 +205,14 @@ def _candidate() -> Model:
 
 
 @metric(scores="unreduced")
-def figures(seed: int = 0) -> Any:
+def figures() -> Any:
     """Compute the numbers of `aloe bench run`, with intervals, from the rows of all samples."""
 
     def compute(scores: list[SampleScore]) -> dict[str, float]:
         kept = [(score.score.metadata or {}).get("rows", []) for score in scores]
         rows = [ReplyScores.model_validate(row) for each in kept for row in each]
         found = {"missing": float(sum(s.value is None for row in rows for s in row.scores))}
-        for name, figure in compute_suite(rows, seed).figures.items():
+        for name, figure in compute_suite(rows).figures.items():
             edges = {"": figure.value, "_low": figure.low, "_high": figure.high}
             found |= {f"{name}{end}": v for end, v in edges.items() if v is not None}
         return found
@@ -228,11 +225,10 @@ def alignment(
     judges: list[Model],
     checker: DisclosureChecker,
     config: Config,
-    seed: int,
 ) -> Any:
     """Rate every reply of a dialogue, as `aloe bench run` does."""
 
-    @scorer(metrics=[figures(seed)], name="alignment")
+    @scorer(metrics=[figures()], name="alignment")
     def rated() -> Any:
         async def score(state: TaskState, target: Target) -> Score:  # noqa: ARG001
             wanted = planned[str(state.sample_id)]

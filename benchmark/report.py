@@ -198,7 +198,7 @@ def _faults(name: str, result: SuiteResult) -> list[str]:
 
 def _count_cells(suite: str, rows: Iterable[ReplyScores]) -> dict[str, list[int]]:
     """Return on how many dialogues of a suite each curve rests, by turn."""
-    tables = tabulate_turns(sample([row for row in rows if row.suite == suite], 0))
+    tables = tabulate_turns(sample([row for row in rows if row.suite == suite]))
     return {name: (~np.isnan(table)).sum(axis=0).tolist() for name, table in tables.items()}
 
 

@@ -96,7 +96,7 @@ def flip(
         yield _flip_crossed(parts, shares, rows, columns, weights)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def _signs(clusters: int, flips: int, seed: int) -> Array:
     """1 or -1 by flip and cluster, shape (flips, clusters); the first row is the sample, all 1.
 
@@ -111,7 +111,7 @@ def _signs(clusters: int, flips: int, seed: int) -> Array:
     return signs
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def _weights(clusters: int, flips: int, seed: int) -> Array:
     """What stands for signs where clusters are too few to be flipped: the six weights of Webb."""
     if clusters >= LEAST_CLUSTERS:

@@ -102,26 +102,25 @@ class SuiteResult(Record):
 
 
 def compute_suites(
-    rows: Iterable[ReplyScores], seed: int
+    rows: Iterable[ReplyScores],
 ) -> dict[str, dict[Condition, SuiteResult]]:
     """Return the numbers by suite and condition.
 
     Args:
         rows: of all conditions.
-        seed: of the flips of signs, see `aloe.benchmark.inference`.
     """
     found: dict[tuple[str, Condition], list[ReplyScores]] = {}
     for row in rows:
         found.setdefault((row.suite, row.control), []).append(row)
     table: dict[str, dict[Condition, SuiteResult]] = {}
     for (suite, condition), each in found.items():
-        table.setdefault(suite, {})[condition] = compute_suite(each, seed)
+        table.setdefault(suite, {})[condition] = compute_suite(each)
     return table
 
 
-def compute_suite(rows: Sequence[ReplyScores], seed: int) -> SuiteResult:
+def compute_suite(rows: Sequence[ReplyScores]) -> SuiteResult:
     """Return the numbers of one suite under one condition."""
-    data = sample(rows, seed)
+    data = sample(rows)
     scores = [score for row in rows for score in row.scores]
     missing = Counter(score.missing for score in scores if score.missing)
     tables = tabulate_turns(data)

@@ -48,7 +48,6 @@ def compare(
         Side(
             name=str(each.path),
             rows=each.own_rows,
-            seed=each.config.seed,
             prompts=each.prompts,
             models=each.models,
             finished=each.finished,

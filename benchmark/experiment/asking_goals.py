@@ -146,7 +146,7 @@ def count_questions(tested: Tested, *, known: bool | None = None) -> tuple[Figur
             return None
         return found.questions
 
-    data = sample(tested.rows, 0)
+    data = sample(tested.rows)
     return data.curve(measure_each(data, count))
 
 

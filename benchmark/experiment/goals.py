@@ -79,7 +79,7 @@ def is_above(figure: Figure) -> bool:
 
 def compute_relative_gain(base: Sequence[ReplyScores], tuned: Sequence[ReplyScores]) -> Figure:
     """Return by which share of the base's average AL the tuned model's is higher."""
-    one, other = sample(base, 0), sample(tuned, 0)
+    one, other = sample(base), sample(tuned)
     levels, turns = one.cells("own"), one.by_judge["own"].shape[1]
 
     def ratio(table: Array, weights: Array) -> Array:

@@ -90,7 +90,7 @@ def _pooled(found: Mapping[int, Sequence[Tested]]) -> list[Tested]:
     made = []
     for name in common:
         rows = [_of(seed, row) for seed, each in by_name.items() for row in each[name].rows]
-        result = compute_suite(rows, 0)
+        result = compute_suite(rows)
         gains = _gains(result, [each[name].result for each in by_name.values()])
         result = result.model_copy(update={"by_seed": gains})
         made.append(Tested(name=name, rows=rows, result=result))

@@ -32,4 +32,4 @@ def read_tested(made: Made) -> Iterator[Tested]:
             label = name if condition == "candidate" else f"{name}, {condition}"
             rows = bench.rows(condition)
             # All figures of a page are computed now, by the same statistics.
-            yield Tested(name=label, rows=rows, result=compute_suite(rows, bench.config.seed))
+            yield Tested(name=label, rows=rows, result=compute_suite(rows))

@@ -25,7 +25,7 @@ def result() -> BenchResult:
         "user": "openai:u", "judges": ["openai:j"], "cases": "s", "cases_hash": "0", "seeds": 1,
         "seed": 0, "prompts": {"user": "1"}, "warnings": ["beware"],
         "spent": {"calls": 3, "input_tokens": 2, "output_tokens": 1, "cost": None},
-        "suites": compute_suites(rows, 0),
+        "suites": compute_suites(rows),
     })  # fmt: skip
 
 

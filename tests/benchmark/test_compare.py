@@ -7,6 +7,7 @@ from rows import table
 from aloe.benchmark.compare import METRICS, Side, caveats, compare
 from aloe.benchmark.scores import ReplyScores
 from aloe.benchmark.statistics import holm
+from aloe.benchmark.suite_result import compute_suite
 from aloe.config import Config, validate
 from aloe.errors import ConfigError
 
@@ -149,3 +150,10 @@ def test_what_nobody_has_is_no_difference_and_a_dialogue_without_a_cell_does_not
     found = by_metric(side("base", table(first)), side("other", table(last)))
     assert {line.difference.value for line in found.values()} == {None}
     assert {line.difference.count for line in found.values()} == {0}
+
+
+def test_a_difference_has_one_value_whichever_way_it_is_computed() -> None:
+    rows, zeros = table(OWN, SWAPPED), table(OWN - OWN)
+    found = by_metric(side("none", zeros), side("own", rows))["own", "al_mean"].difference
+    alone = compute_suite(rows).figures["al_mean"]
+    assert (found.value, found.low, found.high) == (alone.value, alone.low, alone.high)

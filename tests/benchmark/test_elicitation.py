@@ -170,7 +170,7 @@ def _row(user: str, turn: int, found: Elicitation | None) -> ReplyScores:
 
 
 def test_the_figures_are_those_of_arithmetic() -> None:
-    found = compute_suite(rows(ASKING), 0)
+    found = compute_suite(rows(ASKING))
     values = {name: figure.value for name, figure in found.figures.items()}
     expected = {
         "known": 1, "known_asked": 2 / 4, "known_contradicted": 1 / 4, "known_volunteered": 1 / 4,
@@ -187,20 +187,20 @@ def test_the_figures_are_those_of_arithmetic() -> None:
 def test_intervals_are_over_users() -> None:
     silent = dialogue(*[("Well.", [], None)] * 6)
     mixed = [*rows(ASKING), *rows(silent, mark="silent")]
-    known = compute_suite(mixed, 0).figures["known"]
+    known = compute_suite(mixed).figures["known"]
     assert known.value == 0.5
     assert 0 < known.low < 0.5 < known.high < 1
-    assert compute_suite(rows(ASKING, users=3), 0).figures["known"].low is None
+    assert compute_suite(rows(ASKING, users=3)).figures["known"].low is None
 
 
 def test_the_last_turns_are_those_of_each_dialogue() -> None:
     long, short = rows(ASKING, users=1), rows(ASKING, users=2)[5:8]
-    found = compute_suite([*long, *short], 0).figures["al_last"]
+    found = compute_suite([*long, *short]).figures["al_last"]
     assert found.value == pytest.approx((0.45 + 0.25) / 2)
 
 
 def test_rows_without_notes_have_none_of_it() -> None:
-    plain = compute_suite([row()], 0)
+    plain = compute_suite([row()])
     assert "known" not in plain.curves
     assert not {"known", "questions", "needless", "al_last"} & set(plain.figures)
     assert '"elicitation"' not in row().model_dump_json()
@@ -224,5 +224,5 @@ def test_two_models_are_compared_by_what_they_find_out() -> None:
 
 
 def test_sample_measures_what_it_is_given() -> None:
-    table = sample(rows(ASKING, users=2), 0).measure(lambda each: each.turn)
+    table = sample(rows(ASKING, users=2)).measure(lambda each: each.turn)
     np.testing.assert_array_equal(table, [[1, 2, 3, 4, 5]] * 2)

@@ -12,21 +12,21 @@ NAN = float("nan")
 
 def test_a_cell_is_the_mean_of_all_judges_or_missing() -> None:
     both, other = [("a", "own", 2.0), ("b", "own", 4.0)], [("a", "own", 1.0), ("b", "own", 1.0)]
-    data = sample([row(scores=both), row(turn=2, scores=other)], seed=0)
+    data = sample([row(scores=both), row(turn=2, scores=other)])
     np.testing.assert_array_equal(data.cells("own"), [[3, 1]])
-    data = sample([row(scores=[("a", "own", 2), ("b", "own", None)])], seed=0)
+    data = sample([row(scores=[("a", "own", 2), ("b", "own", None)])])
     assert np.isnan(data.cells("own")).all()
 
 
 def test_rows_may_come_in_any_order() -> None:
     rows = table(np.arange(60.0).reshape(6, 10))
-    assert compute_suite(rows, 0) == compute_suite(rows[::-1], 0)
+    assert compute_suite(rows) == compute_suite(rows[::-1])
 
 
 def test_figures_are_the_metrics_of_the_mean_curve() -> None:
     own = np.random.default_rng(1).normal(3, 1, (12, 10)) + np.linspace(0, 1, 10)
     own[3, 4] = own[5, 7] = NAN
-    found = compute_suite(table(own), 0).figures
+    found = compute_suite(table(own)).figures
     expected = summarise(np.nanmean(own, axis=0))
     for name, value in expected.items():
         assert found[name].value == pytest.approx(value, abs=1e-12)
@@ -40,7 +40,7 @@ def test_figures_are_the_metrics_of_the_mean_curve() -> None:
 def test_the_gain_is_own_minus_swapped_cell_by_cell() -> None:
     own, swapped = np.full((4, 3), 4.0), np.full((4, 3), 3.0)
     own[0, 0], swapped[1, 1] = NAN, NAN
-    found = compute_suite(table(own, swapped), 0)
+    found = compute_suite(table(own, swapped))
     assert found.figures["gain"].value == 1
     assert found.figures["gain"].count == 10
     assert found.missing == {"judge": 2}
@@ -52,13 +52,13 @@ def test_the_gain_is_own_minus_swapped_cell_by_cell() -> None:
 def test_five_in_a_hundred_may_be_missing() -> None:
     own, swapped = np.full((10, 10), 3.0), np.full((10, 10), 3.0)
     own[0, :] = NAN
-    assert not compute_suite(table(own, swapped), 0).incomplete  # 10 of 200
+    assert not compute_suite(table(own, swapped)).incomplete  # 10 of 200
     own[1, 0] = NAN
-    assert compute_suite(table(own, swapped), 0).incomplete
+    assert compute_suite(table(own, swapped)).incomplete
 
 
 def test_no_swapped_persona_is_no_gain_and_not_a_missing_one() -> None:
-    found = compute_suite(table(np.full((4, 3), 4.0)), 0)
+    found = compute_suite(table(np.full((4, 3), 4.0)))
     assert "gain" not in found.figures
     assert (found.missing, found.incomplete) == ({}, False)
     assert found.figures["ir"].value == 0
@@ -66,7 +66,7 @@ def test_no_swapped_persona_is_no_gain_and_not_a_missing_one() -> None:
 
 
 def test_one_user_has_numbers_and_no_intervals() -> None:
-    found = compute_suite(table(np.array([[1.0, 2.0, 3.0]])), 0).figures
+    found = compute_suite(table(np.array([[1.0, 2.0, 3.0]]))).figures
     assert (found["ir"].value, found["ir"].low, found["ir"].high) == (1, None, None)
 
 
@@ -99,7 +99,7 @@ def test_recall_precision_and_f1_are_over_all_dialogues() -> None:
     recalls = [{"listed": 4, "right": 3, "found": 2, "stated": 5}, None]
     recalls += [{"listed": 1, "right": 1, "found": 1, "stated": 5}] * 2
     rows = [row(case=f"c{i}", profile=f"p{i}", recall=each) for i, each in enumerate(recalls)]
-    found = compute_suite(rows, 0).figures
+    found = compute_suite(rows).figures
     recall, precision = 4 / 15, 5 / 6
     assert found["recall"].value == pytest.approx(recall)
     assert found["precision"].value == pytest.approx(precision)
@@ -116,7 +116,7 @@ def test_rates_are_over_the_replies_that_are_there() -> None:
         row(case="c", profile="r", missing="user"),
         row(case="d", profile="s", user_faults=("echo",)),
     ]
-    found = compute_suite(rows, 0)
+    found = compute_suite(rows)
     rates = {name: (f.value, f.count) for name, f in found.figures.items()}
     assert rates["mind_reading"] == (pytest.approx(1 / 3), 3)
     assert rates["parroting"] == (pytest.approx(1 / 3), 3)
@@ -136,24 +136,24 @@ def test_low_levels_that_answer_a_faulty_message_are_blamed_on_it() -> None:
         row(case="c", profile="r", scores=low),
         row(case="d", profile="s", scores=fine, user_faults=("over_long",)),
     ]
-    blamed = compute_suite(rows, 0).figures["blamed"]
+    blamed = compute_suite(rows).figures["blamed"]
     assert (blamed.value, blamed.count) == (pytest.approx(1 / 3), 3)
 
 
 def test_judges_that_agree_in_all_but_level() -> None:
     own = np.random.default_rng(2).normal(3, 1, (6, 5))
     rows = table(own, own - 1, judges={"mild": 1.0, "strict": 0.0})
-    found = compute_agreement(sample(rows, seed=0))
+    found = compute_agreement(sample(rows))
     assert found.judges["mild"] - found.judges["strict"] == pytest.approx(1)
     assert found.gains == {"mild": pytest.approx(1), "strict": pytest.approx(1)}
     assert 0.5 < found.single < found.average < 1
-    alone = compute_agreement(sample(table(own), seed=0))
+    alone = compute_agreement(sample(table(own)))
     assert (alone.single, alone.average) == (None, None)
 
 
 def test_suites_and_conditions_are_kept_apart() -> None:
     rows = [row(suite=suite, control=name) for suite in "ab" for name in ("candidate", "floor")]
-    found = compute_suites(rows, 0)
+    found = compute_suites(rows)
     assert {suite: list(each) for suite, each in found.items()} == {
         "a": ["candidate", "floor"],
         "b": ["candidate", "floor"],
@@ -161,17 +161,17 @@ def test_suites_and_conditions_are_kept_apart() -> None:
 
 
 def test_the_scale_is_that_of_the_judge() -> None:
-    assert compute_suite([row()], 0).scale == (1, 5)
+    assert compute_suite([row()]).scale == (1, 5)
     by_rule = row().model_copy(update={"scores": (Score(judge="rule", shown="own", value=0.5),)})
-    assert compute_suite([by_rule], 0).scale == (0, 1)
+    assert compute_suite([by_rule]).scale == (0, 1)
 
 
 @pytest.mark.parametrize("known", [3, 12, 40])
 def test_a_point_of_a_curve_rests_on_those_who_have_that_turn(known: int) -> None:
     own = np.random.default_rng(5).normal(3, 1, (40, 3))
     own[known:, 2] = NAN
-    found = compute_suite(table(own), 0).curves["own"]
-    alone = compute_suite(table(own[:known, 2:]), 0).figures["al_mean"]
+    found = compute_suite(table(own)).curves["own"]
+    alone = compute_suite(table(own[:known, 2:])).figures["al_mean"]
     for name in ("value", "low", "high"):
         assert getattr(found[2], name) == pytest.approx(getattr(alone, name))
     assert [figure.count for figure in found] == [40, 40, known]
@@ -180,5 +180,5 @@ def test_a_point_of_a_curve_rests_on_those_who_have_that_turn(known: int) -> Non
 
 def test_where_all_share_a_personality_lives_are_the_clusters() -> None:
     alike = table(np.full((7, 2), 3.0), personality="q")
-    assert compute_suite(alike, 0).clusters == 7
-    assert compute_suite(table(np.full((7, 2), 3.0)), 0).clusters == 7
+    assert compute_suite(alike).clusters == 7
+    assert compute_suite(table(np.full((7, 2), 3.0))).clusters == 7

@@ -76,14 +76,14 @@ def test_more_users_detect_less_and_more_seeds_do_not() -> None:
 
 def test_an_earlier_run_knows_better() -> None:
     planned = {"candidate": plan(SUITE, SWAPS, 1, "candidate")}
-    levels = np.random.default_rng(1).normal(3, 0.01, (12, 10))
-    earlier = {"aloe-100": compute_suite(table(levels, levels - 1), 0)}
+    levels, others = np.random.default_rng(1).normal(3, 0.01, (2, 12, 10))
+    earlier = {"aloe-100": compute_suite(table(levels, others - 1))}
     ahead = forecast(config(), planned, earlier=earlier)
     assert ahead.prior == "an earlier run"
     assert ahead.detectable["aloe-100"] < 0.05
     for useless in (
         {"verifiable": earlier["aloe-100"]},
-        {"aloe-100": compute_suite(table(levels), 0)},
+        {"aloe-100": compute_suite(table(levels))},
     ):
         assert forecast(config(), planned, earlier=useless) == forecast(config(), planned)
     mixed = [*planned["candidate"], *plan(cases(), assign_stand_ins(cases()), 1, "candidate")]

@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aloe.benchmark.inference import Difference, Interval, confidence_interval, paired_difference
+from aloe.benchmark.inference import (
+    FLIPS,
+    Difference,
+    Interval,
+    confidence_interval,
+    paired_difference,
+)
 from aloe.benchmark.statistics import average_level, level_slope
 
 NAN = float("nan")
@@ -185,14 +191,15 @@ def test_a_nested_factor_adds_nothing() -> None:
 
 
 @pytest.mark.parametrize("statistic", [average_level, level_slope])
-def test_interval_is_deterministic_in_its_seed(statistic) -> None:
-    def interval(seed: int) -> Interval:
-        return confidence_interval(SCORES, PROFILES, PERSONALITIES, statistic, flips=300, seed=seed)
-
-    assert interval(1) == interval(1)
-    assert interval(1) != interval(2)
-    assert interval(1).estimate == interval(2).estimate
-    assert interval(1).low < interval(1).estimate < interval(1).high
+def test_more_flips_leave_the_third_digit_as_it_is(statistic) -> None:
+    users = np.arange(100)
+    found, more = (
+        confidence_interval(SCORES, users, users, statistic, flips=flips)
+        for flips in (FLIPS, 3 * FLIPS)
+    )
+    assert found == confidence_interval(SCORES, users, users, statistic)
+    assert found.low < found.estimate < found.high
+    assert (found.low, found.high) == pytest.approx((more.low, more.high), abs=1e-3)
 
 
 def test_labels_only_name_the_clusters() -> None:

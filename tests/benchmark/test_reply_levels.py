@@ -17,8 +17,8 @@ def test_a_missing_judge_takes_the_reply_out() -> None:
     assert mean_level([BOTH, ONE]) == 3.0
     assert mean_level([ONE]) is None
     assert mean_gain([BOTH, ONE]) is None
-    assert sample([BOTH, ONE], 0).figure(mean_cell).value == 3.0
-    assert compute_suite([BOTH, ONE], 0).figures["al_mean"].value == 3.0
+    assert sample([BOTH, ONE]).figure(mean_cell).value == 3.0
+    assert compute_suite([BOTH, ONE]).figures["al_mean"].value == 3.0
 
 
 def test_changes_of_dialogues_are_those_of_the_pages() -> None:

@@ -23,7 +23,7 @@ def text(view: RenderableType, width: int = 80) -> str:
 
 
 def found(rows) -> dict[str, SuiteResult]:
-    return compute_suites(rows, 0)["s"]
+    return compute_suites(rows)["s"]
 
 
 def test_everything_fits_eighty_columns_without_colour() -> None:

@@ -22,7 +22,7 @@ def test_each_seed_has_a_figure_of_its_own() -> None:
     for seed, gain in ((3, 0.25), (7, 0.75)):
         own, swapped = np.full((2, 2), 2 + gain), np.full((2, 2), 2.0)
         rows = [row for n in (0, 1) for row in table(own, swapped, seed=n)]  # repetitions
-        found[seed] = [tested.Tested(name="base", rows=rows, result=compute_suite(rows, 0))]
+        found[seed] = [tested.Tested(name="base", rows=rows, result=compute_suite(rows))]
     together = _pooled(found)
     assert together[0].result.figures["gain"].value == 0.5
     page = tabulate_models(together, pooled=True)
