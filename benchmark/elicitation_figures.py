@@ -10,6 +10,7 @@ from typing import get_args
 import numpy as np
 
 from aloe.benchmark.figures import Figure, Sample
+from aloe.benchmark.rare_events import COUNT, SHARE
 from aloe.benchmark.scores import Elicitation
 from aloe.benchmark.statistics import Array, average_level, mean_cell
 from aloe.schema import Why
@@ -24,17 +25,19 @@ def compute_elicitation(data: Sample) -> dict[str, Figure]:
     if np.isnan(shares).all():
         return {}
     return {
-        "known": data.figure(average_level, take_last(data, shares, 1), share=True),
+        "known": data.figure(average_level, take_last(data, shares, 1), bounds=SHARE),
         **_ways(data),
         "unkept": data.ratio(
             _sum(data, lambda found: found.broken),
             _sum(data, lambda found: found.known if found.broken is not None else None),
         ),
-        "al_last": data.figure(average_level, take_last(data, data.cells("own"))),
+        "al_last": data.figure(
+            average_level, take_last(data, data.cells("own")), bounds=data.scale
+        ),
         "gain_last": data.figure(average_level, take_last(data, data.gain)),
-        "questions": data.figure(mean_cell, measure_each(data, lambda found: found.questions)),
+        "questions": _count(data, lambda found: found.questions),
         **_answers(data),
-        "needless": data.figure(mean_cell, measure_each(data, lambda found: found.needless)),
+        "needless": _count(data, lambda found: found.needless),
     }
 
 
@@ -70,6 +73,11 @@ def depends_on_replies(data: Sample) -> bool:
     """Whether what comes to light depends on the replies, of some user at least."""
     found = (row.elicitation for replies in data.rows for row in replies)
     return any(each is not None and not each.scheduled for each in found)
+
+
+def _count(data: Sample, value: Callable[[Elicitation], float | None]) -> Figure:
+    """Return how many of something there are a reply."""
+    return data.figure(mean_cell, measure_each(data, value), bounds=COUNT)
 
 
 def _ways(data: Sample) -> dict[str, Figure]:

@@ -7,7 +7,7 @@ rating is: judges differ in strictness, so the others alone would be another sca
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -16,9 +16,13 @@ from pydantic import Field
 
 from aloe.agents.rules import RULE
 from aloe.benchmark.inference import Interval, confidence_interval
+from aloe.benchmark.rare_events import FREE, SHARE, Bounds
 from aloe.benchmark.scores import ReplyScores, Shown
 from aloe.benchmark.statistics import Array, Statistic, average_level, divide
 from aloe.schema import Record
+
+SCALES: dict[str, Bounds] = {"rule": (0.0, 1.0), "model": (1.0, 5.0)}
+"""Lowest and highest level, by who gives it."""
 
 
 class Figure(Record):
@@ -59,6 +63,11 @@ class Sample:
         """Who gives the levels."""
         return "rule" if self.judges == (RULE,) else "model"
 
+    @property
+    def scale(self) -> Bounds:
+        """Lowest and highest level that they can give."""
+        return SCALES[self.judged_by]
+
     def cells(self, shown: Shown) -> Array:
         """Return the mean over the judges, shape (dialogues, turns); NaN if one is missing."""
         mean: Array = self.by_judge[shown].mean(axis=2)
@@ -94,7 +103,7 @@ class Sample:
         table: Array | None = None,
         *,
         mass: Array | None = None,
-        share: bool = False,
+        bounds: Bounds = FREE,
     ) -> Figure:
         """Return a statistic of `table` with its interval.
 
@@ -103,7 +112,7 @@ class Sample:
             table: shape (dialogues, turns); the cells for the own persona if not given.
             mass: shape (dialogues,): on how much of each dialogue it rests; the number of its
                 cells if not given.
-            share: whether it cannot leave 0..1, nor can its interval.
+            bounds: what no value can leave, nor can the interval.
         """
         cells = self.cells("own") if table is None else table
         count = int(np.count_nonzero(~np.isnan(cells)))
@@ -114,19 +123,17 @@ class Sample:
             return Figure(value=None, count=count)
         try:
             found = confidence_interval(
-                cells, self.profiles, self.personalities, statistic, mass=mass
+                cells, self.profiles, self.personalities, statistic, mass=mass, bounds=bounds
             )
         except ValueError:  # one cluster only, or undefined without one of the dialogues
             return Figure(value=plain, count=count)
-        if share and found.bounded:
-            found = replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
         return Figure.of(found, count)
 
-    def curve(self, table: Array, *, share: bool = False) -> tuple[Figure, ...]:
+    def curve(self, table: Array, *, bounds: Bounds = FREE) -> tuple[Figure, ...]:
         """Return the mean of each turn of `table`, over the dialogues that have it."""
         turns = range(table.shape[1])
         return tuple(
-            self.figure(average_level, table[:, turn : turn + 1], share=share) for turn in turns
+            self.figure(average_level, table[:, turn : turn + 1], bounds=bounds) for turn in turns
         )
 
     def ratio(self, hits: Array, of: Array) -> Figure:
@@ -135,7 +142,7 @@ class Sample:
         def share(_: Array, weights: Array) -> Array:
             return divide(weights @ hits, weights @ of)
 
-        return self.figure(share, of[:, None], mass=of, share=True).model_copy(
+        return self.figure(share, of[:, None], mass=of, bounds=SHARE).model_copy(
             update={"count": int(of.sum())}
         )
 

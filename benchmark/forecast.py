@@ -13,9 +13,10 @@ from functools import partial
 from math import ceil
 
 from aloe.benchmark.dialogues import PlannedDialogue
+from aloe.benchmark.figures import SCALES
 from aloe.benchmark.inference import count_clusters
 from aloe.benchmark.statistics import minimum_detectable_difference
-from aloe.benchmark.suite_result import SCALES, SuiteResult
+from aloe.benchmark.suite_result import SuiteResult
 from aloe.calls.batch_rounds import BatchOffer, is_batchable, offer_batches
 from aloe.calls.prices import cost_of, total_cost
 from aloe.config import Condition, Config, ModelConfig

@@ -7,10 +7,15 @@ too narrow. So whole clusters are what varies, never cases.
 If a figure differs from 0 by chance alone, each cluster's contribution might as well have had the
 other sign. So the signs of all clusters are flipped at random, many times, and the p-value is the
 share of flips whose result is at least as far from 0 (Fisher, The Design of Experiments, 1935).
-Nothing is assumed but symmetry: the test is exact with few clusters, lopsided ones, discrete scores
-and users who mostly do not differ, and ties count against significance. With fewer than six
-clusters that differ it cannot reject at 5%, and should not: all of five agree by chance one time in
-sixteen. The interval holds every value that the same test does not reject.
+Nothing is assumed but symmetry: of two equally good models the test is exact with few clusters,
+lopsided ones, discrete scores and users who mostly do not differ, and ties count against
+significance. With fewer than six clusters that differ it cannot reject at 5%, and should not: all
+of five agree by chance one time in sixteen.
+
+The interval holds every value that the same test does not reject. If most clusters agree, there is
+no symmetry around any other value, so the interval is widened to what a count of the clusters that
+deviate allows (`aloe.benchmark.rare_events`), but not across a rejected 0. Where clusters scatter,
+flips alone decide.
 
 Profiles and personalities are both clusters, and a case belongs to one of each. Flipping one kind
 alone would leave out what the other does, so the number is then divided by its two-way standard
@@ -32,6 +37,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aloe.benchmark.clusters import Clusters, Factor, cluster
+from aloe.benchmark.rare_events import FREE, Bounds, rare_limits
 from aloe.benchmark.sign_flips import SAME, flip
 from aloe.benchmark.statistics import ROUNDING, Array, Statistic
 
@@ -61,7 +67,8 @@ class Interval:
     estimate: float
     """On the sample itself, every case counted once."""
     low: float
-    """Down to here no value is rejected at 5%; -inf if none is at all."""
+    """Down to here no value is rejected at 5%, or deviating clusters are too few to tell; -inf if
+    none is rejected at all."""
     high: float
     """Up to here likewise; inf if none is."""
 
@@ -96,6 +103,7 @@ def confidence_interval(
     statistic: Statistic,
     *,
     mass: npt.ArrayLike | None = None,
+    bounds: Bounds = FREE,
     flips: int = FLIPS,
     seed: int = SEED,
 ) -> Interval:
@@ -108,6 +116,7 @@ def confidence_interval(
         statistic: What to compute; see `Statistic`.
         mass: Shape (cases,), 0 or more: on how much data of each case the statistic rests; the
             number of its scores if not given.
+        bounds: What a cluster's value, and so the interval, cannot leave, if anything.
         flips: How often to flip signs where not every pattern is tried, 1 or more.
         seed: Of the flips; simulations alone need another.
 
@@ -120,7 +129,7 @@ def confidence_interval(
     """
     table = _table(scores, "scores")
     clusters = cluster(table, profiles, personalities, mass)
-    return _test(lambda w: statistic(table, w), clusters, flips, seed).interval
+    return _test(lambda w: statistic(table, w), clusters, flips, seed, bounds).interval
 
 
 def paired_difference(
@@ -158,7 +167,7 @@ def paired_difference(
     missing = np.isnan(first) | np.isnan(second)
     first, second = np.where(missing, np.nan, first), np.where(missing, np.nan, second)
     clusters = cluster(first, profiles, personalities, None)
-    return _test(lambda w: statistic(first, w) - statistic(second, w), clusters, flips, seed)
+    return _test(lambda w: statistic(first, w) - statistic(second, w), clusters, flips, seed, FREE)
 
 
 def _table(scores: npt.ArrayLike, name: str) -> Array:
@@ -169,7 +178,7 @@ def _table(scores: npt.ArrayLike, name: str) -> Array:
 
 
 def _test(
-    estimator: Callable[[Array], Array], clusters: Clusters, flips: int, seed: int
+    estimator: Callable[[Array], Array], clusters: Clusters, flips: int, seed: int, bounds: Bounds
 ) -> Difference:
     if flips < 1:
         raise ValueError(f"flips must be 1 or more, got {flips}")
@@ -181,14 +190,27 @@ def _test(
         return max(each.p_value(at) for each in flipped)
 
     step = max(_standard_error(parts - estimate * shares, clusters.factors), SAME * abs(estimate))
+    found = Interval(
+        estimate=estimate,
+        low=_bound(p_value, estimate, step, -1),
+        high=_bound(p_value, estimate, step, 1),
+    )
+    rare = rare_limits(parts, shares, clusters.factors, bounds)
     return Difference(
-        interval=Interval(
-            estimate=estimate,
-            low=_bound(p_value, estimate, step, -1),
-            high=_bound(p_value, estimate, step, 1),
-        ),
+        interval=_widen(found, rare, bounds) if found.bounded and rare else found,
         p_value=p_value(0.0),
     )
+
+
+def _widen(flipped: Interval, rare: Bounds, bounds: Bounds) -> Interval:
+    """Return an interval that holds both, within the bounds, but 0 only if it is not rejected."""
+    low, high = min(flipped.low, rare[0]), max(flipped.high, rare[1])
+    if flipped.low > 0 >= low:
+        low = flipped.low
+    if flipped.high < 0 <= high:
+        high = flipped.high
+    low, high = max(low, bounds[0]), min(high, bounds[1])
+    return Interval(estimate=flipped.estimate, low=low, high=high)
 
 
 def _contributions(estimator: Callable[[Array], Array], mass: Array) -> tuple[float, Array]:

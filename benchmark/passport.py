@@ -191,7 +191,7 @@ def _effect(judged: Sequence[JudgedPair], value: Callable[[JudgedPair], float | 
     groups, values = zip(*found, strict=True)
     table = np.array(values)[:, None]
     try:
-        interval = confidence_interval(table, groups, groups, average_level)
+        interval = confidence_interval(table, groups, groups, average_level, bounds=(-1.0, 1.0))
     except ValueError:  # one group only
         return Effect(value=float(table.mean()), low=-1.0, high=1.0, count=len(found))
     return Effect(

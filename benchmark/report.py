@@ -28,14 +28,14 @@ from aloe.benchmark.card import (
     render_card,
 )
 from aloe.benchmark.case import Case
-from aloe.benchmark.figures import Figure, sample
+from aloe.benchmark.figures import SCALES, Figure, sample
 from aloe.benchmark.folder import SCORES, Bench, find_parts
 from aloe.benchmark.parquet import write_parquet
 from aloe.benchmark.plots import write_plots
 from aloe.benchmark.reply_levels import mean_gain, mean_level
 from aloe.benchmark.report_dialogues import collect_dialogues, format_level
 from aloe.benchmark.scores import ReplyScores
-from aloe.benchmark.suite_result import SCALES, SuiteResult, tabulate_turns
+from aloe.benchmark.suite_result import SuiteResult, tabulate_turns
 from aloe.benchmark.tables import LABELS, name_columns
 from aloe.chart import Chart, Curve, format_counts
 from aloe.config import Condition

@@ -16,6 +16,7 @@ from aloe.benchmark.agreement import intraclass_correlation
 from aloe.benchmark.elicitation_figures import compute_elicitation, measure_known
 from aloe.benchmark.figures import Figure, Sample, length_terms, sample
 from aloe.benchmark.inference import count_clusters
+from aloe.benchmark.rare_events import COUNT, FREE, SHARE
 from aloe.benchmark.scores import ReplyScores
 from aloe.benchmark.statistics import (
     Array,
@@ -28,8 +29,6 @@ from aloe.benchmark.statistics import (
 from aloe.config import Condition
 from aloe.schema import SPOILING, Record
 
-SCALES = {"rule": (0.0, 1.0), "model": (1.0, 5.0)}
-"""Lowest and highest level, by who gives it."""
 LOW = {"rule": 0.25, "model": 2.0}
 """Highest level that is low, by who gives it: the lower quarter of the scale."""
 MOST_MISSING = 0.05
@@ -125,13 +124,14 @@ def compute_suite(rows: Sequence[ReplyScores]) -> SuiteResult:
     missing = Counter(score.missing for score in scores if score.missing)
     tables = tabulate_turns(data)
     own, gain = tables["own"], tables["gain"]
+    limits = {"own": data.scale, "swapped": data.scale, "gain": FREE, "known": SHARE}
     faults = Counter(fault for row in rows for fault in row.user_faults)
     return SuiteResult(
-        scale=SCALES[data.judged_by],
+        scale=data.scale,
         cases=len({row.case for row in rows}),
         dialogues=len(data.dialogues),
         clusters=count_clusters(data.profiles, data.personalities),
-        curves={name: data.curve(table, share=name == "known") for name, table in tables.items()},
+        curves={name: data.curve(table, bounds=limits[name]) for name, table in tables.items()},
         figures=_figures(data, own, gain),
         ratings=len(scores),
         missing={str(reason): count for reason, count in missing.items()},
@@ -163,12 +163,12 @@ def _figures(data: Sample, own: Array, gain: Array) -> dict[str, Figure]:
     figures = {
         "gain": data.figure(average_level, gain),
         "gain_ir": data.figure(level_slope, gain),
-        "al_mean": data.figure(average_level, own),
-        "swapped_mean": data.figure(average_level, data.cells("swapped")),
+        "al_mean": data.figure(average_level, own, bounds=data.scale),
+        "swapped_mean": data.figure(average_level, data.cells("swapped"), bounds=data.scale),
         "ir": data.figure(level_slope, own),
         "n_ir": data.figure(normalised_slope, own),
-        "r2": data.figure(explained_variance, own, share=True),
-        "words": data.figure(average_level, data.each("words")),
+        "r2": data.figure(explained_variance, own, bounds=SHARE),
+        "words": data.figure(average_level, data.each("words"), bounds=COUNT),
         "length_effect": data.figure(length, own),
         "ir_at_equal_length": data.figure(at_equal_length, own),
         "cut_off": data.rate("cut_off"),
@@ -204,7 +204,7 @@ def _f1(data: Sample, counts: Mapping[str, Array]) -> Figure:
         return np.where(total == 0, 0.0, divide(2 * recall * precision, total))
 
     asked = counts["stated"] + counts["listed"]
-    whole = data.figure(f1, counts["stated"][:, None], mass=asked, share=True)
+    whole = data.figure(f1, counts["stated"][:, None], mass=asked, bounds=SHARE)
     return whole.model_copy(update={"count": int(counts["stated"].sum())})
 
 

@@ -6,7 +6,8 @@
 Scores are made up so that the truth is known: two models between which there is no difference,
 however their scores scatter, and single models of known level and slope. A test at 5% should find a
 difference between the former 5 times in 100, or never where too few users differ for any test to
-tell; a 95% interval should hold the latter's truth 95 times in 100.
+tell; a 95% interval should hold the latter's truth 95 times in 100. The same is asked of shares and
+counts of what hardly any user does, where it may hold it more often: counts come in whole steps.
 """
 
 import argparse
@@ -14,20 +15,25 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from aloe.benchmark.cases import load_cases
-from aloe.benchmark.inference import LEVEL, confidence_interval, paired_difference
+from aloe.benchmark.inference import LEVEL, Interval, confidence_interval, paired_difference
 from aloe.benchmark.markdown import format_table
-from aloe.benchmark.statistics import Array, Statistic, average_level, level_slope
+from aloe.benchmark.rare_events import COUNT, SHARE
+from aloe.benchmark.statistics import Array, Statistic, average_level, divide, level_slope
 
 RUNS = 2000
 """Simulated benchmarks a cell of the tables: a rate of 5% then has a standard error of 0.5%."""
 
 FLIPS = 499
 """Fewer than in earnest, for speed; fewer flips do not make the test err more."""
+
+RARE_RUNS = 4
+"""Into this many parts the runs are divided for a cell of the rare events."""
 
 TURNS = 10
 
@@ -199,8 +205,96 @@ def coverage(model: ScoreModel, design: Design, runs: int, seed: int = 1) -> flo
     return held / runs
 
 
+Rare = Callable[[Design, Rng, dict[str, Any]], Interval]
+"""Draws a benchmark in which something is rare, and returns its interval; is given the clusters and
+the flips."""
+
+
+def _hits(design: Design, rng: Rng, share: float) -> Array:
+    """How likely a hit is for each user, `share` on average, shape (users, 1)."""
+    return share + design.effects(rng, min(share, 1 - share) / 2)
+
+
+def of_questions(count: int, share: float) -> Rare:
+    """Which share of few questions brought something; users ask none, one or several."""
+
+    def drawn(design: Design, rng: Rng, how: dict[str, Any]) -> Interval:
+        asked = rng.poisson(count / design.users, design.users)
+        hits = rng.binomial(asked, _hits(design, rng, share)[:, 0])
+
+        def statistic(_: Array, weights: Array) -> Array:
+            return divide(weights @ hits, weights @ asked)
+
+        return confidence_interval(
+            asked[:, None], statistic=statistic, mass=asked, bounds=SHARE, **how
+        )
+
+    return drawn
+
+
+def a_reply(share: float, turns: int = 1, often: float = 1.0) -> Rare:
+    """Questions a reply, of a share of the users, who ask one in this share of their turns."""
+
+    def drawn(design: Design, rng: Rng, how: dict[str, Any]) -> Interval:
+        asks = rng.binomial(1, _hits(design, rng, share))
+        table = asks * rng.binomial(1, often, (design.users, turns))
+        return confidence_interval(table, statistic=average_level, bounds=COUNT, **how)
+
+    return drawn
+
+
+def below_top(share: float) -> Rare:
+    """The level at one turn, 1 but for a share of the users, who get from 0 to 7 eighths."""
+
+    def drawn(design: Design, rng: Rng, how: dict[str, Any]) -> Interval:
+        lost = rng.integers(1, 9, (design.users, 1)) / 8
+        table = 1 - lost * rng.binomial(1, _hits(design, rng, share))
+        return confidence_interval(table, statistic=average_level, bounds=SHARE, **how)
+
+    return drawn
+
+
+def between(share: float, base: float) -> Rare:
+    """By how much two models differ that do something with these shares of the users."""
+
+    def drawn(design: Design, rng: Rng, how: dict[str, Any]) -> Interval:
+        one, other = (rng.binomial(1, _hits(design, rng, each)) for each in (share, base))
+        return paired_difference(one, other, statistic=average_level, **how).interval
+
+    return drawn
+
+
+RARE: Mapping[str, tuple[Rare, float]] = {
+    "share: 10% of 15 questions": (of_questions(15, 0.1), 0.1),
+    "share: 90% of 15 questions": (of_questions(15, 0.9), 0.9),
+    "share: 5% of 36 questions": (of_questions(36, 0.05), 0.05),
+    "one turn: 1 user in 72 asks": (a_reply(1 / 72), 1 / 72),
+    "one turn: 3 in 72": (a_reply(3 / 72), 3 / 72),
+    "one turn: 5 in 72": (a_reply(5 / 72), 5 / 72),
+    "all turns: 3 in 72 ask at every other": (a_reply(3 / 72, TURNS, 0.5), 1.5 / 72),
+    "level of one turn: 3 in 72 below 1": (below_top(3 / 72), 1 - 3 / 72 * 4.5 / 8),
+    "difference: 1 in 72 to none": (between(1 / 72, 0), 1 / 72),
+    "difference: 3 in 72 to 1": (between(3 / 72, 1 / 72), 2 / 72),
+}
+"""What is rare, with the truth."""
+
+
+def rare_coverage(drawn: Rare, truth: float, design: Design, runs: int, seed: int = 1) -> float:
+    """Return how often the 95% interval, where there is one, holds the truth."""
+    rng, held, given = np.random.default_rng(seed), 0, 0
+    labels = {"profiles": design.profiles, "personalities": design.personalities}
+    for run in range(runs):
+        try:
+            found = drawn(design, rng, {**labels, "flips": FLIPS, "seed": run})
+        except ValueError:  # too few users asked
+            continue
+        given += found.bounded
+        held += found.bounded and found.low - 1e-9 <= truth <= found.high + 1e-9
+    return held / given if given else float("nan")
+
+
 def tables(runs: int) -> str:
-    """Return both tables in Markdown."""
+    """Return the tables in Markdown."""
     columns = list(designs())
     head = ["", *(each.name for each in columns)]
     rates = [
@@ -211,12 +305,21 @@ def tables(runs: int) -> str:
         [name, *(f"{coverage(model, each, runs):.1%}" for each in columns)]
         for name, model in MODELS.items()
     ]
+    seldom = [
+        [
+            name,
+            *(f"{rare_coverage(*drawn, each, runs // RARE_RUNS):.1%}" for each in columns),
+        ]
+        for name, drawn in RARE.items()
+    ]
     return "\n\n".join(
         [
             f"False positives of `aloe bench compare` at 5%, {runs} simulated benchmarks a cell:",
             format_table(head, rates, numeric=True),
             f"95% intervals that hold the truth, {runs} a cell:",
             format_table(head, held, numeric=True),
+            f"The same of what is rare, {runs // RARE_RUNS} a cell:",
+            format_table(head, seldom, numeric=True),
         ]
     )
 

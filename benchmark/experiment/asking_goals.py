@@ -12,6 +12,7 @@ from aloe.benchmark.experiment.tested import Tested
 from aloe.benchmark.experiment.transfer import measure_gains
 from aloe.benchmark.figures import Figure, sample
 from aloe.benchmark.markdown import format_interval
+from aloe.benchmark.rare_events import COUNT
 from aloe.benchmark.scores import Elicitation
 from aloe.config import Disclosing
 
@@ -147,7 +148,7 @@ def count_questions(tested: Tested, *, known: bool | None = None) -> tuple[Figur
         return found.questions
 
     data = sample(tested.rows)
-    return data.curve(measure_each(data, count))
+    return data.curve(measure_each(data, count), bounds=COUNT)
 
 
 def _figure(tested: Tested, name: str) -> Figure:

@@ -10,10 +10,12 @@ from error_rates import (
     MODELS,
     NULLS,
     PAGE,
+    RARE,
     Design,
     coverage,
     designs,
     false_positives,
+    rare_coverage,
 )
 
 DESIGNS = {each.name: each for each in designs()}
@@ -48,6 +50,18 @@ def test_intervals_hold_the_truth(design: str, model: str) -> None:
     assert coverage(MODELS[model], DESIGNS[design], RUNS, seed=2) >= 0.9
 
 
+@pytest.mark.parametrize(
+    ("design", "rare"),
+    [
+        *product(["72 users"], RARE),
+        ("8 users", "one turn: 5 in 72"),
+        ("aloe-100", "one turn: 3 in 72"),
+    ],
+)
+def test_intervals_of_what_is_rare_hold_the_truth(design: str, rare: str) -> None:
+    assert rare_coverage(*RARE[rare], DESIGNS[design], RUNS // 2, seed=2) >= 0.93
+
+
 def test_taking_near_copies_for_users_of_their_own_errs_often() -> None:
     # What the lopsided design guards against: a negative control of the whole simulation.
     lives = DESIGNS["24 users in 8 lives"]
@@ -63,12 +77,13 @@ def test_the_page_holds_a_rate_for_every_design_and_case() -> None:
     page = PAGE.read_text(encoding="utf-8")
     rows = re.findall(r"^\| *([^|]*?) *\|(.*)\|$", page.split(BEGIN)[1].split(END)[0], re.MULTILINE)
     heads = [cells for name, cells in rows if not name]
-    assert [[cell.strip() for cell in cells.split("|")] for cells in heads] == [list(DESIGNS)] * 2
+    assert [[cell.strip() for cell in cells.split("|")] for cells in heads] == [list(DESIGNS)] * 3
     rates = {
         name: [float(cell.strip(" %")) for cell in cells.split("|")]
         for name, cells in rows
         if "%" in cells
     }
-    assert list(rates) == [*NULLS, *MODELS]
+    assert list(rates) == [*NULLS, *MODELS, *RARE]
     assert all(rate <= 6.5 for name in NULLS for rate in rates[name])
     assert all(92 <= rate <= 98 for name in MODELS for rate in rates[name])
+    assert all(rate >= 93 for name in RARE for rate in rates[name])

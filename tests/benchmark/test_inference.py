@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aloe.benchmark.clusters import Factor
 from aloe.benchmark.inference import (
     FLIPS,
     Difference,
@@ -12,6 +13,7 @@ from aloe.benchmark.inference import (
     confidence_interval,
     paired_difference,
 )
+from aloe.benchmark.rare_events import FREE, SHARE, rare_limits
 from aloe.benchmark.statistics import average_level, level_slope
 
 NAN = float("nan")
@@ -29,19 +31,21 @@ def mean_of_one_turn(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def compare(a: np.ndarray, b: np.ndarray, statistic=average_level):
-    return paired_difference(a, b, PROFILES, PERSONALITIES, statistic, seed=4)
+    return paired_difference(a, b, PROFILES, PERSONALITIES, statistic)
 
 
-def test_constant_gain_is_certain() -> None:
+def test_a_gain_of_all_is_significant_and_others_may_still_have_another() -> None:
     difference = compare(SCORES + 0.5, SCORES)
     interval = difference.interval
-    assert (interval.estimate, interval.low, interval.high) == pytest.approx((0.5, 0.5, 0.5))
+    assert interval.estimate == pytest.approx(0.5)
+    most = 1 - 0.025 ** (1 / 20)  # of profiles like none of 20
+    assert (interval.low, interval.high) == pytest.approx((0.5 - most, 0.5 + most), abs=2e-3)
     assert difference.p_value < 0.01
 
 
 def test_no_difference_has_p_one() -> None:
     difference = compare(SCORES, SCORES, level_slope)
-    assert (difference.interval.low, difference.interval.high) == (0, 0)
+    assert difference.interval.low == -difference.interval.high < 0
     assert difference.p_value == 1
 
 
@@ -64,7 +68,7 @@ def test_p_value_and_interval_agree(shift: float) -> None:
 def test_pairing_removes_what_personas_do_to_both() -> None:
     base = SCORES + np.random.default_rng(1).normal(0, 2, 20)[PROFILES][:, None]
     noise = np.random.default_rng(2).normal(0.2, 0.5, base.shape)
-    alone = confidence_interval(base + noise, PROFILES, PERSONALITIES, average_level, seed=4)
+    alone = confidence_interval(base + noise, PROFILES, PERSONALITIES, average_level)
     paired = compare(base + noise, base).interval
     assert paired.high - paired.low < (alone.high - alone.low) / 5
 
@@ -78,8 +82,9 @@ def test_cells_missing_in_one_are_left_out_of_both() -> None:
     a, b = SCORES + 1, SCORES.copy()
     a[:30, 2] = NAN
     b[50:90, 7] = NAN
-    interval = compare(a, b).interval
-    assert (interval.low, interval.high) == pytest.approx((1, 1))
+    interval, whole = compare(a, b).interval, compare(SCORES + 1, SCORES).interval
+    assert interval.estimate == pytest.approx(1)
+    assert (interval.low, interval.high) == pytest.approx((whole.low, whole.high), abs=0.03)
 
 
 def test_other_shape_is_refused() -> None:
@@ -93,7 +98,7 @@ def users_differ(steps: list[float], users: int = 72) -> Difference:
     other = base.copy()
     other[np.arange(len(steps)), 3] += steps
     everybody = np.arange(users)
-    return paired_difference(other, base, everybody, everybody, average_level, seed=1)
+    return paired_difference(other, base, everybody, everybody, average_level)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +125,7 @@ def test_few_users_who_differ_are_no_evidence(steps: list[float], p_value: float
 def test_one_user_in_one_figure_is_no_evidence_either() -> None:
     gain = np.zeros((72, 10))
     gain[3, 4] = 0.125
-    found = confidence_interval(gain, np.arange(72), np.arange(72), average_level, seed=1)
+    found = confidence_interval(gain, np.arange(72), np.arange(72), average_level)
     assert found.low <= 0 < found.high
 
 
@@ -128,7 +133,7 @@ def test_p_value_is_that_of_all_patterns_of_signs() -> None:
     rng = np.random.default_rng(5)
     lives = np.repeat(np.arange(8), [4, 1, 3, 1, 1, 2, 1, 2])
     a, b = rng.normal(0.3, 1, (15, 2)), rng.normal(0, 1, (15, 2))
-    found = paired_difference(a, b, lives, np.arange(15), average_level, seed=1)
+    found = paired_difference(a, b, lives, np.arange(15), average_level)
     sums = np.bincount(lives, (a - b).mean(axis=1))
     totals = np.abs([np.dot(signs, sums) for signs in product((-1, 1), repeat=8)])
     assert found.p_value == np.mean(totals >= abs(sums.sum()) - 1e-12)
@@ -140,9 +145,9 @@ def test_interval_holds_what_the_test_does_not_reject() -> None:
     users = np.arange(30)
 
     def p_value(shift: float) -> float:
-        return paired_difference(a - shift, b, users, users, average_level, seed=1).p_value
+        return paired_difference(a - shift, b, users, users, average_level).p_value
 
-    found = paired_difference(a, b, users, users, average_level, seed=1).interval
+    found = paired_difference(a, b, users, users, average_level).interval
     assert p_value(found.low + 1e-4) > 0.05 >= p_value(found.low - 1e-4)
     assert p_value(found.high - 1e-4) > 0.05 >= p_value(found.high + 1e-4)
 
@@ -152,7 +157,7 @@ def test_a_large_cluster_outweighs_what_the_small_ones_agree_on() -> None:
     lives = np.repeat(np.arange(8), [17] + [1] * 7)
     gain = np.full((24, 1), 0.3) + np.random.default_rng(1).normal(0, 0.1, (24, 1))
     lopsided, even = (
-        paired_difference(gain, 0 * gain, labels, np.arange(24), average_level, seed=1)
+        paired_difference(gain, 0 * gain, labels, np.arange(24), average_level)
         for labels in (lives, np.arange(24))
     )
     assert even.p_value < 0.001 < 0.007 < lopsided.p_value < 0.01
@@ -162,7 +167,7 @@ def test_a_large_cluster_outweighs_what_the_small_ones_agree_on() -> None:
 def test_fewer_than_six_clusters_cannot_tell(clusters: int) -> None:
     users = np.arange(clusters)
     gain = 1 + 0.01 * np.arange(clusters)[:, None]
-    found = paired_difference(gain, 0 * gain, users, users, average_level, seed=1)
+    found = paired_difference(gain, 0 * gain, users, users, average_level)
     assert found.p_value == 2.0 ** (1 - clusters)
     assert found.interval == Interval(estimate=gain.mean(), low=-np.inf, high=np.inf)
     assert not found.interval.bounded
@@ -172,7 +177,7 @@ def test_a_factor_of_few_clusters_counts_in_the_error_and_is_not_flipped() -> No
     effects = np.random.default_rng(7).normal(0, 1, 5)[PERSONALITIES][:, None]
     noise = np.random.default_rng(8).normal(0, 0.1, (100, 1))
     crossed, alone = (
-        confidence_interval(3 + effects + noise, PROFILES, labels, average_level, seed=1)
+        confidence_interval(3 + effects + noise, PROFILES, labels, average_level)
         for labels in (PERSONALITIES, np.zeros(100))
     )
     assert crossed.high - crossed.low > 5 * (alone.high - alone.low)
@@ -182,11 +187,11 @@ def test_a_nested_factor_adds_nothing() -> None:
     lives = np.repeat(np.arange(10), 3)
     scores = np.random.default_rng(9).normal(0, 1, (30, 2))
     nested, single = (
-        confidence_interval(scores, lives, labels, average_level, seed=1)
+        confidence_interval(scores, lives, labels, average_level)
         for labels in (np.arange(30), np.zeros(30))
     )
     assert nested == single == confidence_interval(
-        scores, np.arange(30), lives, average_level, seed=1
+        scores, np.arange(30), lives, average_level
     )  # fmt: skip
 
 
@@ -205,7 +210,7 @@ def test_more_flips_leave_the_third_digit_as_it_is(statistic) -> None:
 def test_labels_only_name_the_clusters() -> None:
     names = [f"person {label:02}" for label in PROFILES]
     by_name, by_number = (
-        confidence_interval(SCORES, labels, PERSONALITIES, average_level, seed=1)
+        confidence_interval(SCORES, labels, PERSONALITIES, average_level)
         for labels in (names, PROFILES)
     )
     assert by_name == by_number
@@ -214,7 +219,7 @@ def test_labels_only_name_the_clusters() -> None:
 def test_noise_of_single_cases_is_counted_once() -> None:
     profiles, personalities = crossed(20, 20)
     scores = np.random.default_rng(5).normal(0, 1, (400, 1))
-    interval = confidence_interval(scores, profiles, personalities, mean_of_one_turn, seed=5)
+    interval = confidence_interval(scores, profiles, personalities, mean_of_one_turn)
     right = 2 * 1.96 * scores.std() / np.sqrt(400)
     assert (interval.high - interval.low) / right == pytest.approx(1, rel=0.2)
 
@@ -223,7 +228,7 @@ def test_width_follows_the_spread_between_profiles() -> None:
     profiles, personalities = crossed(40, 3)
     effects = np.random.default_rng(2).normal(0, 1, 40)
     interval = confidence_interval(
-        effects[profiles][:, None], profiles, personalities, mean_of_one_turn, seed=2
+        effects[profiles][:, None], profiles, personalities, mean_of_one_turn
     )
     expected = 2 * 1.96 * effects.std() / np.sqrt(40)
     assert interval.high - interval.low == pytest.approx(expected, rel=0.1)
@@ -236,7 +241,6 @@ def test_repetitions_are_not_more_users() -> None:
             np.tile(PROFILES, times),
             np.tile(PERSONALITIES, times),
             mean_of_one_turn,
-            seed=3,
         )
         for times in (1, 3)
     )
@@ -246,7 +250,7 @@ def test_repetitions_are_not_more_users() -> None:
 def test_missing_cells_do_not_count() -> None:
     scores = SCORES.copy()
     scores[::3, 4:] = NAN
-    interval = confidence_interval(scores, PROFILES, PERSONALITIES, average_level, seed=1)
+    interval = confidence_interval(scores, PROFILES, PERSONALITIES, average_level)
     assert interval.estimate == pytest.approx(np.nanmean(scores, axis=0).mean())
 
 
@@ -260,10 +264,65 @@ def test_users_without_data_are_no_evidence() -> None:
         np.arange(30),
         lambda _, w: (w @ hits) / (w @ asked),
         mass=asked,
-        seed=1,
     )
     assert found.estimate == 0.9
     assert not found.bounded
+
+
+def share(hits: list[int], of: list[int]) -> Interval:
+    """The share of hits among events, of each user by itself."""
+    users, asked = np.arange(len(of)), np.array(of, dtype=float)
+
+    def statistic(_: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        return (weights @ np.array(hits)) / (weights @ asked)
+
+    return confidence_interval(
+        asked[:, None], users, users, statistic, mass=asked, bounds=SHARE, flips=499
+    )
+
+
+@pytest.mark.parametrize(
+    ("hits", "of", "low", "high"),
+    [
+        (0, 8, 0.0, 0.369),  # the last two: Clopper and Pearson's limits
+        (1, 8, 0.003, 0.527),
+        (8, 8, 0.631, 1.0),
+        (0, 72, 0.0, 0.050),
+        (3, 72, 0.009, 0.117),
+        (71, 72, 0.925, 1.0),
+    ],
+)
+def test_rare_events_get_the_limits_of_a_count(hits: int, of: int, low: float, high: float) -> None:
+    found = share([1] * hits + [0] * (of - hits), [1] * of)
+    assert found.low <= low + 0.005
+    assert found.high >= high - 0.005
+    assert found.high - found.low < 1.25 * (high - low) + 0.01
+
+
+def test_sixteen_questions_of_eight_users_that_brought_nothing_are_no_certainty() -> None:
+    found = share([2, 3, 1, 2, 2, 1, 4, 1], [2, 3, 1, 2, 2, 1, 4, 1])
+    assert 0.4 < found.low < 0.63
+    assert found.high == found.estimate == 1
+
+
+def test_rarely_differing_is_no_proof_of_never_differing() -> None:
+    none, one = users_differ([]).interval, users_differ([0.125]).interval
+    assert none.low == -none.high < 0
+    assert one.low < 0 < 0.0125 / 72 < 0.0125 * 5 / 72 < one.high < 0.0125 * 7 / 72
+
+
+def test_where_users_scatter_flips_alone_decide() -> None:
+    scores, users = np.random.default_rng(2).normal(0, 1, (72, 6)), np.arange(72)
+    found = confidence_interval(scores, users, users, average_level)
+    one = Factor(count=72, index=users)
+    rare = rare_limits(scores.mean(axis=1) / 72, np.full(72, 1 / 72), [one], FREE)
+    assert rare is not None
+    assert found.low < rare[0] < found.estimate < rare[1] < found.high
+
+
+def test_clusters_too_few_to_test_are_too_few_to_count() -> None:
+    few = Factor(count=5, index=np.arange(5))
+    assert rare_limits(np.zeros(5), np.full(5, 0.2), [few], SHARE) is None
 
 
 @given(
@@ -273,7 +332,7 @@ def test_users_without_data_are_no_evidence() -> None:
 def test_p_value_and_interval_never_contradict_each_other(steps: list[float], twice: bool) -> None:
     gain = np.array([steps, steps if twice else steps[::-1]]).T
     labels = np.arange(len(steps))
-    found = paired_difference(gain, 0 * gain, labels, labels // 2, average_level, seed=1)
+    found = paired_difference(gain, 0 * gain, labels, labels // 2, average_level)
     assert 0 < found.p_value <= 1
     assert found.interval.low <= found.interval.estimate <= found.interval.high
     assert (found.p_value > 0.05) == (found.interval.low <= 0 <= found.interval.high)
@@ -299,7 +358,6 @@ def test_malformed_samples_are_refused(change: dict, message: str) -> None:
         "profiles": ["a", "b"],
         "personalities": ["x", "y"],
         "statistic": average_level,
-        "seed": 1,
     }
     with pytest.raises(ValueError, match=message):
         confidence_interval(**(sample | change))
