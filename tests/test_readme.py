@@ -104,8 +104,9 @@ def test_its_verbs_are_verbs(aloe: RunAloe) -> None:
         assert aloe(*verb.split(), "--help").code == 0, verb
 
 
-def test_its_tree_of_folders_is_there() -> None:
-    rooms = re.findall(r"^([a-z]+)/ {2,}", README.partition("## The packages")[2], re.MULTILINE)
+def test_the_folders_that_contributors_are_told_of_are_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rooms = re.findall(r"^([a-z]+)/ {2,}", text, re.MULTILINE)
     assert {"aloe", "memory", "agents", "graphs", "training", "benchmark"} <= set(rooms)
     assert all((ROOT / room).is_dir() for room in rooms)
 
