@@ -26,6 +26,7 @@ from aloe.cores import count_cores
 from aloe.errors import ConfigError, ModelError
 from aloe.files.cache import keep_copy
 from aloe.models.model_string import ModelString
+from aloe.models.openai_server import openai_server
 from aloe.plugins import import_named
 
 Vectors = npt.NDArray[np.float32]
@@ -195,6 +196,7 @@ class EndpointEmbedder:
     def __init__(self, model: str, base_url: str | None) -> None:
         from langchain_openai import OpenAIEmbeddings
 
+        server = base_url or openai_server(f"openai:{model}")
         key = "none" if base_url else os.environ.get("OPENAI_API_KEY")
         if not key:
             raise ConfigError(f"the embedder openai:{model} needs a key in OPENAI_API_KEY")
@@ -202,7 +204,7 @@ class EndpointEmbedder:
         self._client = OpenAIEmbeddings.model_validate(
             {
                 "model": model,
-                "base_url": base_url,
+                "base_url": server,
                 "api_key": key,
                 "check_embedding_ctx_length": False,
             }

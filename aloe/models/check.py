@@ -5,10 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aloe.config import ModelConfig
+from aloe.config.sent_key import find_url
 from aloe.errors import ConfigError
 from aloe.extras import require
 from aloe.models.base_url import refuse_unread_urls
 from aloe.models.chat_class import COMMUNITY, chat_class
+from aloe.models.openai_server import openai_server
 from aloe.models.providers import key_variable, parse_model
 from aloe.secrets import redact
 
@@ -17,8 +19,8 @@ def locate_model(config: ModelConfig) -> str:
     """Return what will answer: a server, a file, a class.
 
     Raises:
-        ConfigError: the string names no provider, a file, class, package or key is missing, or the
-            base URL would not be asked.
+        ConfigError: the string names no provider, a file, class, package or key is missing, the
+            base URL would not be asked, or a variable names another server.
     """
     found = parse_model(config)
     at_openai = found.provider == "openai" and not found.base_url
@@ -27,6 +29,8 @@ def locate_model(config: ModelConfig) -> str:
         raise ConfigError(
             f"{redact(config.model)} needs an API key: set the environment variable {variable}"
         )
+    if at_openai and not find_url(config.options):
+        openai_server(config.model)
     check = _CHECKS.get(found.provider)
     what = check(found.name) if check else ""
     refuse_unread_urls({"": found})

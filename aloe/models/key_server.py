@@ -14,8 +14,8 @@ from aloe.config import ModelConfig
 from aloe.config.sent_key import OPENAI_KEY, SentKey, named_server
 from aloe.console import say
 from aloe.models.model_string import ModelString
+from aloe.models.openai_server import OPENAI
 
-OPENAI = "https://api.openai.com/v1"
 NO_KEY = "none"
 """What is sent in the place of a key to a server that needs none."""
 HERE = ("local", "hf", "scripted", "instance")

@@ -28,12 +28,19 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
 from aloe.config import LocalConfig, ModelConfig
+from aloe.config.sent_key import find_url
 from aloe.errors import ConfigError
 from aloe.extras import needs
 from aloe.models.base_url import refuse_unread_urls
 from aloe.models.chat_class import COMMUNITY, by_field, chat_class, is_openai
 from aloe.models.instances import find_instance
 from aloe.models.model_string import ModelString
+from aloe.models.openai_server import (
+    OPENAI,
+    openai_server,
+    refuse_gateway,
+    refuse_servers_of_variables,
+)
 from aloe.models.suggestion import suggest_model
 from aloe.secrets import one_line, redact
 
@@ -100,7 +107,7 @@ def open_chat(config: ModelConfig, local: LocalConfig) -> Opened:
 def base_url_of(chat: BaseChatModel) -> str:
     """Return the endpoint of an OpenAI-compatible chat model."""
     given = getattr(chat, "base_url", None) or getattr(chat, "openai_api_base", None)
-    return str(given or "https://api.openai.com/v1")
+    return str(given or OPENAI)
 
 
 def sampling_of(config: ModelConfig) -> dict[str, Any]:
@@ -148,12 +155,10 @@ def _openai(config: ModelConfig, name: str, base_url: str | None, _: LocalConfig
         return Opened(chat=chat, openai_compatible=True, sampling=sampling)
     from aloe.models.openai_chat import ChatOpenAI, checked
 
-    plain, query = _without_query(base_url)
     arguments = {
         "model": name,
         "api_key": key,
-        "base_url": plain,
-        "default_query": query,
+        **_server(base_url, config),
         "timeout": config.timeout,
         "max_retries": 0,
         "include_response_headers": True,
@@ -164,9 +169,13 @@ def _openai(config: ModelConfig, name: str, base_url: str | None, _: LocalConfig
     return Opened(chat=chat, openai_compatible=True, sampling=_unset(sampling, config))
 
 
-def _without_query(url: str | None) -> tuple[str | None, dict[str, str] | None]:
-    parts = urlsplit(url or "")
-    return urlunsplit(parts._replace(query="")) or None, dict(parse_qsl(parts.query)) or None
+def _server(url: str | None, config: ModelConfig) -> dict[str, Any]:
+    """Return the arguments that say where to ask; none is left to the environment."""
+    if not url and config.options.keys() & {"base_url", "openai_api_base"}:
+        return {}
+    parts = urlsplit(url or openai_server(config.model))
+    query = dict(parse_qsl(parts.query))
+    return {"base_url": urlunsplit(parts._replace(query="")), "default_query": query or None}
 
 
 def _unset(sampling: Mapping[str, Any], config: ModelConfig) -> dict[str, Any]:
@@ -233,6 +242,9 @@ def _community(config: ModelConfig, name: str, url: str | None, local: LocalConf
 def _langchain(config: ModelConfig, name: str, base_url: str | None, _: LocalConfig) -> Opened:
     """Build any chat class of LangChain's, with what settings say and the class has a field for."""
     kind = chat_class(name)
+    named = base_url or find_url(config.options)
+    if not named:
+        refuse_gateway(config.model)
     wished = {**sampling_of(config), **_reasoning_fields(kind, config)}
     sampling = dict(by_field(kind, wished))
     connection: dict[str, Any] = {
@@ -245,8 +257,11 @@ def _langchain(config: ModelConfig, name: str, base_url: str | None, _: LocalCon
     compatible = is_openai(kind)
     if not compatible:
         given = {**sampling, **given}
+    chat = _checked(kind, given, config) or _construct(kind, given, config)
+    if not named:
+        refuse_servers_of_variables(config.model, chat)
     return Opened(
-        chat=_checked(kind, given, config) or _construct(kind, given, config),
+        chat=chat,
         openai_compatible=compatible,
         sampling=_unset(wished if compatible else sampling, config),
     )

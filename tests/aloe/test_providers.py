@@ -23,6 +23,7 @@ from aloe.graphs.api import _Given
 from aloe.graphs.context import open_models
 from aloe.models.check import locate_model
 from aloe.models.open import Model, Reply, open_model
+from aloe.models.openai_server import OPENAI
 from aloe.models.scripted import Script, ScriptedChat
 from aloe.schema import digest
 
@@ -173,6 +174,38 @@ def test_roles_that_cannot_take_a_base_url_are_named(monkeypatch: pytest.MonkeyP
     assert "--model openai:NAME" in said
     with pytest.raises(ConfigError, match=r"\(user, inducer, hinted, plain, judge\)"):
         open_models(Config().with_model(None, NOWHERE))
+
+
+OPENAIS = "langchain:langchain_openai:ChatOpenAI"
+REROUTED = [(name, "openai:gpt-4o-mini") for name in ("OPENAI_BASE_URL", "OPENAI_API_BASE")] + [
+    ("LANGSMITH_GATEWAY", "openai:gpt-4o-mini")
+]
+
+
+@pytest.mark.parametrize(
+    ("variable", "model"), [*REROUTED, *((name, OPENAIS) for name, _ in REROUTED)]
+)
+def test_no_variable_says_which_server_is_asked(
+    variable: str, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would ask another one under the name of OpenAI's, also where a run is resumed."""
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    options = {"model": "m"} if model == OPENAIS else {}
+    config = ModelConfig(model=model, options=options)
+    monkeypatch.setenv(variable, NOWHERE)
+    with pytest.raises(ConfigError, match=f"{variable} .*unset"):
+        open_model(config)
+    if model != OPENAIS:
+        with pytest.raises(ConfigError, match=f"{variable} .*unset"):
+            locate_model(config)
+    named: Any = open_model(ModelConfig(model=model, base_url=NOWHERE, options=options)).chat
+    assert locate_model(ModelConfig(model=model, base_url=NOWHERE)) == NOWHERE
+    assert str(named.base_url if model != OPENAIS else named.openai_api_base) == NOWHERE
+    own = ModelConfig(model=model, options={**options, "base_url": NOWHERE})
+    assert open_model(own).chat.openai_api_base == NOWHERE  # type: ignore[attr-defined]
+    monkeypatch.setenv(variable, "" if variable == "LANGSMITH_GATEWAY" else OPENAI)
+    chat: Any = open_model(config).chat
+    assert str(chat.root_async_client.base_url) == f"{OPENAI}/"
 
 
 @pytest.mark.parametrize(

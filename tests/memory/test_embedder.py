@@ -129,6 +129,13 @@ def test_a_dead_endpoint_is_one_clear_error() -> None:
         embedder.embed(["a"])
 
 
+def test_no_variable_says_where_the_endpoint_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    with pytest.raises(ConfigError, match=r"OPENAI_BASE_URL .*unset"):
+        open_embedder("openai:text-embedding-3-small")
+
+
 def test_openais_own_endpoint_needs_a_key() -> None:
     with pytest.raises(ConfigError, match="OPENAI_API_KEY"):
         open_embedder("openai:text-embedding-3-small")
