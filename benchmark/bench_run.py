@@ -77,7 +77,9 @@ class BenchRun:
         if self.plan.config.limits.batch:
             check_batches(self.every_model)
         await check_reachable(self.every_model)
-        budget = Budget.resumed(self.plan.config.budget, past_events(self.plan.out))
+        settings = self.plan.config
+        past = past_events(self.plan.out)
+        budget = Budget.resumed(settings.budget, past, settings.prices)
         for condition in self.plan.configs:
             await self._hold(condition, budget, around)
 

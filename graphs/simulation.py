@@ -214,9 +214,10 @@ def prepare(
         wanted = list(plan_trees(personas, config.simulation.trees, config.seed))
     people = [each.persona for each in wanted]
     check_users(people, config.user.disclosure, config.personas.embedder)
-    history = History.of(folder.events)
+    history = History.of(folder.events, config.prices)
     _check_same_trees(folder, wanted, personas, config, history)
     check_prices(config, (model.name for model in models.values()))
+    Budget(config.budget, history.spent)  # refuses a cap that cannot be kept
     if config.limits.batch and not replayed:
         check_batches(list(models.values()))
     return Simulation(

@@ -65,7 +65,7 @@ def open_agents(config: "Config", plan: Plan) -> Iterator[AgentFactory | None]:
 
     check_prompt_names(config)
     spending = SpendingFile(plan.out)
-    budget = open_budget(config.budget, spending.read(), count_processes())
+    budget = open_budget(config.budget, spending.read(config.prices), count_processes())
     calls = CallLog(prices=config.prices, budget=budget, on_event=spending.add)
     # One loop for all: a client's connections belong to the loop that opened them.
     with make_runner() as loop, trace_calls(config.telemetry, calls):

@@ -5,13 +5,14 @@ that trains has its own share of the caps and its own file, and together they ne
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from aloe.calls.budget import Budget, Spent
 from aloe.calls.event import Event
-from aloe.config import BudgetConfig
+from aloe.config import BudgetConfig, Price
 from aloe.files.appending import append_lines, cut_torn_line
 from aloe.files.records import read_models
 from aloe.training.model_folder import ModelFolder
@@ -23,6 +24,9 @@ class CallCost(BaseModel):
     input_tokens: int
     output_tokens: int
     cost: float | None = None
+    model: str | None = None
+    """What was called; not in files of versions that priced each call at once."""
+    cached_tokens: int = 0
 
 
 class SpendingFile:
@@ -36,8 +40,8 @@ class SpendingFile:
         name = f"calls-{os.environ.get('RANK', '0')}.jsonl"
         self._file = ModelFolder(folder).checkpoints / name
 
-    def read(self) -> Spent:
-        """Return what earlier parts of the training have spent.
+    def read(self, prices: Mapping[str, Price]) -> Spent:
+        """Return what earlier parts of the training have spent, at these prices if at no other.
 
         Raises:
             InputError: the file is broken.
@@ -45,7 +49,8 @@ class SpendingFile:
         if not self._file.exists():
             return Spent()
         cut_torn_line(self._file)
-        return Spent.before(each.model_dump() for _, each in read_models(self._file, CallCost))
+        lines = (each.model_dump() for _, each in read_models(self._file, CallCost))
+        return Spent.before(lines, prices)
 
     def add(self, event: Event) -> None:
         """Note a call.
@@ -53,9 +58,7 @@ class SpendingFile:
         Raises:
             StoreError: it cannot be written.
         """
-        cost = CallCost(
-            input_tokens=event.input_tokens, output_tokens=event.output_tokens, cost=event.cost
-        )
+        cost = CallCost(**{name: getattr(event, name) for name in CallCost.model_fields})
         self._file.parent.mkdir(parents=True, exist_ok=True)
         append_lines(self._file, cost.model_dump_json() + "\n")
 

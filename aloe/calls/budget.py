@@ -1,7 +1,8 @@
 """What a run may cost, and how it stops when that is spent.
 
 The budget belongs to the run folder: earlier parts of the run count, so repeating a command with
-the same cap never spends more than the cap. Calls are admitted one by one. When the next one could
+the same cap never spends more than the cap; what they made without a price is priced by the
+settings of now. Calls are admitted one by one. When the next one could
 exceed the cap, it waits for those in flight, whose answers are kept, and only then ends the run.
 Calls in flight are assumed to cost the average so far, so the cap on calls is exact, and those on
 tokens and money are as close as the cost of one call can be predicted.
@@ -15,8 +16,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aloe.config import BudgetConfig
-from aloe.errors import BudgetError
+from aloe.calls.prices import cost_of_line, how_to_price
+from aloe.config import BudgetConfig, Price
+from aloe.errors import BudgetError, ConfigError
+
+UNNAMED = "a model that they do not name: cap calls or tokens instead (max_calls, max_tokens)"
+"""What earlier calls were made to, where their lines do not say."""
 
 
 @dataclass(kw_only=True)
@@ -28,19 +33,25 @@ class Spent:
     """Read and written."""
     cost: float = 0.0
     """US dollars, over the calls whose price is known."""
+    unpriced: str | None = None
+    """What is missing to know what earlier calls cost, as the end of an error; None: nothing."""
 
     @classmethod
-    def before(cls, lines: Iterable[Mapping[str, Any]]) -> "Spent":
+    def before(cls, lines: Iterable[Mapping[str, Any]], prices: Mapping[str, Price]) -> "Spent":
         """Return what the calls of these earlier events cost."""
         spent = cls()
         for line in lines:
-            spent.add_earlier(line)
+            spent.add_earlier(line, prices)
         return spent
 
-    def add_earlier(self, line: Mapping[str, Any]) -> None:
-        """Count a call of an earlier part of the run, as its event tells it."""
-        if not line.get("carried"):
-            self.add(line["input_tokens"] + line["output_tokens"], line["cost"])
+    def add_earlier(self, line: Mapping[str, Any], prices: Mapping[str, Price]) -> None:
+        """Count a call of an earlier part of the run, as its event and the prices of now tell."""
+        if line.get("carried"):
+            return
+        cost = cost_of_line(prices, line)
+        if cost is None:
+            self.unpriced = how_to_price(line["model"]) if line.get("model") else UNNAMED
+        self.add(line["input_tokens"] + line["output_tokens"], cost)
 
     def add(self, tokens: int, cost: float | None) -> None:
         """Count one call."""
@@ -55,19 +66,36 @@ class Budget:
     Args:
         limits: its caps.
         spent: what earlier parts of the run cost; counted up from there.
+
+    Raises:
+        ConfigError: there is a cap in dollars, and what earlier calls cost is not known.
     """
 
     def __init__(self, limits: BudgetConfig | None = None, spent: Spent | None = None) -> None:
         self.limits = limits or BudgetConfig()
         self.spent = spent or Spent()
+        if self.limits.max_cost is not None and self.spent.unpriced:
+            raise ConfigError(
+                "a cap in dollars counts earlier calls too, and needs the price of "
+                f"{self.spent.unpriced}"
+            )
         self._closed: str | None = None
         self._in_flight = 0
         self._waiting: list[asyncio.Future[None]] = []
 
     @classmethod
-    def resumed(cls, limits: BudgetConfig, lines: Iterable[Mapping[str, Any]]) -> "Budget":
-        """Return what these caps leave after the calls of earlier events."""
-        return cls(limits, Spent.before(lines))
+    def resumed(
+        cls,
+        limits: BudgetConfig,
+        lines: Iterable[Mapping[str, Any]],
+        prices: Mapping[str, Price],
+    ) -> "Budget":
+        """Return what these caps leave after the calls of earlier events.
+
+        Raises:
+            ConfigError: there is a cap in dollars, and what they cost is not known.
+        """
+        return cls(limits, Spent.before(lines, prices))
 
     @property
     def reached(self) -> str | None:

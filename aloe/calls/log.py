@@ -96,8 +96,9 @@ class CallLog:
 
         Raises:
             InputError: a line of the file is no event.
+            ConfigError: a cap in dollars is to be kept, and what earlier calls cost is not known.
         """
-        budget = Budget.resumed(config.budget, read_events(Path(file.name)))
+        budget = Budget.resumed(config.budget, read_events(Path(file.name)), config.prices)
         return cls(file, prices=config.prices, budget=budget, patient=patient, batches=batches)
 
     def listen(self, listener: Callable[[Event], None]) -> None:

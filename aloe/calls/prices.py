@@ -1,6 +1,7 @@
 """What calls cost, and whether it is known."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from aloe.config import PAID, Config, Price
 from aloe.errors import ConfigError
@@ -45,6 +46,22 @@ def cost_of(
     return None if ModelString.parse(model).provider in PAID else 0.0
 
 
+def cost_of_line(prices: Mapping[str, Price], line: Mapping[str, Any]) -> float | None:
+    """Return US dollars of an earlier event: as it says, else at the prices of now.
+
+    None if neither is known.
+    """
+    cost: float | None = line["cost"]
+    read, wrote, model = line["input_tokens"], line["output_tokens"], line.get("model")
+    if cost is None and not (read or wrote):
+        return 0.0
+    if cost is not None or model is None:
+        return cost
+    cached = line.get("cached_tokens", 0)
+    batched = bool(line.get("batch"))
+    return cost_of(prices, model, read=read, wrote=wrote, cached=cached, batched=batched)
+
+
 def total_cost(costs: Sequence[float | None]) -> float | None:
     """Return the sum; None if one is not known."""
     known = [cost for cost in costs if cost is not None]
@@ -66,7 +83,13 @@ def check_prices(config: Config, models: Iterable[str]) -> None:
     for model in models:
         parts = ModelString.parse(model)
         if parts.provider in PAID and not find_price(config.prices, model):
-            raise ConfigError(
-                f'a cap in dollars needs the price of {parts}: add [prices."{parts.name}"] '
-                "with input and output, in dollars per million tokens, to the settings"
-            )
+            raise ConfigError(f"a cap in dollars needs the price of {how_to_price(model)}")
+
+
+def how_to_price(model: str) -> str:
+    """Return how an error about a missing price ends: with the model and what to do."""
+    parts = ModelString.parse(model)
+    return (
+        f'{parts}: add [prices."{parts.name}"] with input and output, in dollars per million '
+        "tokens, to the settings"
+    )

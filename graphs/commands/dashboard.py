@@ -161,6 +161,7 @@ class RunDisplay(Display):
     def result(self) -> dict[str, Any]:
         """Return the figures for machines."""
         progress, totals, seconds = self._progress, self._calls.totals, self.seconds()
+        spent = self._calls.budget.spent
         return {
             "trees": progress.finished + progress.finished_before,
             "trees_now": progress.finished,
@@ -174,7 +175,7 @@ class RunDisplay(Display):
             "estimated": totals.estimated,
             "tokens_per_second": round(totals.output_tokens / seconds, 1) if seconds else 0.0,
             "cost": totals.known_cost,
-            "spent": vars(self._calls.budget.spent),
+            "spent": {"calls": spent.calls, "tokens": spent.tokens, "cost": spent.cost},
             "verdicts": dict(progress.outcomes),
             "ledger": progress.ledger.summary(),
             "user_faults": dict(progress.severity),

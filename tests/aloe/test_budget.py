@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage
 from aloe.calls.budget import Budget, Spent
 from aloe.calls.log import CallLog
 from aloe.config import BudgetConfig, Price
-from aloe.errors import BudgetError
+from aloe.errors import BudgetError, ConfigError
 from aloe.models.scripted import ScriptedChat
 
 USAGE = {"input_tokens": 90, "output_tokens": 10, "total_tokens": 100}
@@ -67,10 +67,32 @@ def test_tokens_and_money_are_kept_about_as_closely(cap: dict[str, Any]) -> None
 def test_what_earlier_parts_of_the_run_spent_counts() -> None:
     earlier = [{"input_tokens": 9, "output_tokens": 1, "cost": 0.5}] * 15
     carried = {"input_tokens": 9, "output_tokens": 1, "cost": 0.0, "carried": True}
-    spent = Spent.before([*earlier, carried])
+    spent = Spent.before([*earlier, carried], {})
     assert spent == Spent(calls=15, tokens=150, cost=7.5)
     calls = log(spent, max_calls=20)
     assert talk(calls, 50, 8).count("x") == 5
+
+
+UNPRICED = {"input_tokens": 8, "output_tokens": 2, "cost": None, "model": "openai:m@http://h/v1"}
+
+
+def test_what_was_made_without_a_price_is_priced_when_there_is_one() -> None:
+    prices = {"m": Price(input=1e6, output=2e6, cached=0.0)}
+    lines = [UNPRICED, {**UNPRICED, "cached_tokens": 8}, {**UNPRICED, "batch": "batch_1"}]
+    assert Spent.before(lines, prices) == Spent(calls=3, tokens=30, cost=12.0 + 4.0 + 6.0)
+    assert Budget.resumed(BudgetConfig(max_cost=22.0), lines, prices).reached
+
+
+@pytest.mark.parametrize(("model", "cure"), [("openai:m", r'\[prices."m"\]'), (None, "max_calls")])
+def test_a_cap_in_dollars_is_refused_where_nobody_knows_what_is_spent(
+    model: str | None, cure: str
+) -> None:
+    line = {**UNPRICED, "model": model}
+    with pytest.raises(ConfigError, match=f"counts earlier calls too.*{cure}"):
+        Budget.resumed(BudgetConfig(max_cost=5.0), [line], {})
+    assert Budget.resumed(BudgetConfig(max_calls=5), [line], {}).spent.calls == 1
+    unanswered = {**line, "input_tokens": 0, "output_tokens": 0}
+    assert Budget.resumed(BudgetConfig(max_cost=5.0), [unanswered], {}).spent.cost == 0.0
 
 
 def test_without_caps_nothing_is_held() -> None:

@@ -329,4 +329,4 @@ def test_a_budget_of_batches_is_one_of_their_prices() -> None:
 
 
 def test_earlier_parts_of_a_run_that_has_not_begun(tmp_path: Any) -> None:
-    assert History.of(tmp_path / "events.jsonl") == History()
+    assert History.of(tmp_path / "events.jsonl", {}) == History()
