@@ -283,6 +283,7 @@ class Call:
         model, limiter = self._model, self._model.limiter
         visit = await limiter.enter()
         try:
+            await self._admit()  # what is in flight, and waited for, may wait in a batch
             with self._log.meanwhile():
                 reply = await self._make(hear)
         except TransientCallError as error:
@@ -299,13 +300,17 @@ class Call:
 
     async def _attempt_in(self, batches: Batches) -> Reply:
         """Ask the model once, together with others."""
+        await self._admit()
         return await self._make(None, partial(batches.send, self._model, self.event))
 
-    async def _make(self, hear: Hear | None, send: Send | None = None) -> Reply:
-        """Make the call, if the budget allows it, and enter what came."""
-        event = self.event
+    async def _admit(self) -> None:
+        """Wait until the budget allows the call."""
         await self._log.budget.admit()
         self._made = True
+
+    async def _make(self, hear: Hear | None, send: Send | None = None) -> Reply:
+        """Make the call, and enter what came."""
+        event = self.event
         event.started, clock = time.time(), time.perf_counter()
         try:
             with self._log.refusals.asking(event):

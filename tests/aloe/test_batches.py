@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from batch_server import BatchServer
+from builders import scripted_model
 from server import Answer, Request, completion, failure
 
 from aloe.calls.batch_request import takes_batches
@@ -311,6 +312,24 @@ def test_a_budget_counts_what_waits_in_a_batch(batches: BatchServer, tmp_path: P
     answers = Asking(batches, tmp_path).run(9, budget=BudgetConfig(max_calls=4))
     assert sum(isinstance(each, BudgetError) for each in answers) == 5
     assert batches.sizes == [4]
+
+
+def test_a_budget_that_direct_calls_wait_for_does_not_hold_a_batch_back(
+    batches: BatchServer, tmp_path: Path
+) -> None:
+    """What they wait for is that the calls of the batch end."""
+    asking = Asking(batches, tmp_path)
+    direct = scripted_model(lambda _m, _a: "A")
+
+    async def run() -> list[str | AloeError]:
+        models = asking.model(), direct
+        return await asyncio.wait_for(
+            asking._run(8, models, BudgetConfig(max_calls=6), "user"), timeout=20
+        )
+
+    answers = asyncio.run(run())
+    assert sum(isinstance(each, BudgetError) for each in answers) == 2
+    assert sum(batches.sizes) + answers.count("A") == 6
 
 
 def test_what_waits_is_held_back_while_other_calls_may_lead_to_more(
