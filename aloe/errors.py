@@ -18,7 +18,10 @@ The command line prints any of them as one line on stderr and exits with code 2.
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from aloe.models.usage import Usage
 
 EXIT_CODE = 2
 
@@ -84,8 +87,10 @@ class CallError(AloeError):
     """One call to a model failed; others may pass.
 
     `refusal` is what it has in common with others that failed for the same reason; empty if
-    unknown.
+    unknown. `usage` is what its server counts for it all the same; None if nothing is known.
     """
+
+    usage: "Usage | None" = None
 
     def __init__(self, message: str, *, refusal: str = "") -> None:
         super().__init__(message)

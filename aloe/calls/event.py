@@ -19,7 +19,11 @@ from aloe.errors import InputError
 from aloe.files.records import describe
 from aloe.files.writing import explain_failure
 from aloe.finish import Finish
-from aloe.models.open import Message
+from aloe.models.open import Message, Reply
+from aloe.models.usage import Usage
+
+OPTIONAL = ("batch", "too_long", "estimated")
+"""Fields that are in a line only if they say something."""
 
 _LINES = json.JSONEncoder(ensure_ascii=False)
 
@@ -64,9 +68,18 @@ class Event:
     too_long: bool = False
     """Whether the call failed because the conversation exceeds the model's context; in the line
     only if so."""
+    estimated: bool = False
+    """Whether the tokens of a failed call are made from its prompt; in the line only if so."""
     about: str | None = None
     """Node that the call was opened for: of a message, the one it answers, and None of the opening
     one; in the line only if it is another than `node`."""
+
+    def enter(self, usage: Usage | Reply | None) -> None:
+        """Note how many tokens the call took; nothing if nobody knows."""
+        if usage is not None:
+            self.input_tokens = usage.input_tokens
+            self.cached_tokens = usage.cached_tokens
+            self.output_tokens = usage.output_tokens
 
 
 class _Reply(TypedDict):
@@ -108,6 +121,7 @@ class _Line(TypedDict):
     batch: NotRequired[str | None]
     too_long: NotRequired[bool]
     about: NotRequired[str | None]
+    estimated: NotRequired[bool]
 
 
 @cache
@@ -140,7 +154,7 @@ def write_event(file: TextIO, event: Event) -> None:
     """
     then = "finished work is kept: free some space, then run the same command again"
     with explain_failure("the log of calls", then):
-        fields = {k: v for k, v in vars(event).items() if k not in ("batch", "too_long") or v}
+        fields = {k: v for k, v in vars(event).items() if v or k not in OPTIONAL}
         if event.about == event.node:
             del fields["about"]
         file.write(_LINES.encode(fields) + "\n")

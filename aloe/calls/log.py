@@ -30,7 +30,7 @@ from aloe.calls.event import Event, read_events, write_event
 from aloe.calls.journal import Journal
 from aloe.calls.prices import cost_of
 from aloe.calls.refusals import Refusals
-from aloe.calls.sample import vary_seed
+from aloe.calls.sample import vary_wishes
 from aloe.calls.totals import Totals
 from aloe.config import Config, Price
 from aloe.errors import CallError, ContextError, TransientCallError
@@ -125,7 +125,7 @@ class CallLog:
         """Whether `recall` has something for a call; the arguments are those of `Call.ask`."""
         if self._journal.empty:
             return False
-        return self._journal.holds(_key_of(role, model, messages, _varied(wishes)))
+        return self._journal.holds(_key_of(role, model, messages, vary_wishes(wishes)))
 
     @asynccontextmanager
     async def call(
@@ -195,11 +195,6 @@ class CallLog:
             event.prompt.append(name)
 
 
-def _varied(wishes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return wishes with their seed as it is in the current sample."""
-    return {name: vary_seed(value) if name == "seed" else value for name, value in wishes.items()}
-
-
 def _key_of(role: str, model: Model, messages: Sequence[Message], wishes: Mapping[str, Any]) -> str:
     return digest(role, model.fingerprint, list(messages), wishes)
 
@@ -230,7 +225,7 @@ class Call:
             BudgetError: the run may not go on.
             CallError: this call failed.
         """
-        wishes = _varied(wishes)
+        wishes = vary_wishes(wishes)
         reply = await self._asked(messages, wishes, hear)
         room = self._model.thinking_room
         if not reply.crowded_out or room is None or "max_tokens" in wishes:
@@ -316,11 +311,13 @@ class Call:
             with self._log.refusals.asking(event):
                 reply = await self._model.ask(self._messages, event.arguments, hear, send)
                 self._log.refusals.answered(event)
+        except CallError as error:
+            event.enter(error.usage)
+            event.estimated = bool(error.usage and error.usage.estimated)
+            raise
         finally:
             event.latency = round(time.perf_counter() - clock, 4)
-        event.input_tokens = reply.input_tokens
-        event.cached_tokens = reply.cached_tokens
-        event.output_tokens = reply.output_tokens
+        event.enter(reply)
         event.reply = vars(reply)
         return reply
 

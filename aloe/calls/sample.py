@@ -6,9 +6,10 @@ the number of the sample has to enter the seeds. Agents, rules and roles of the 
 once for a run and know nothing of samples, so the number is kept beside the task that they work in.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 from aloe.schema import derive_seed
 
@@ -23,6 +24,11 @@ def sampling(number: int) -> Iterator[None]:
         yield
     finally:
         _SAMPLE.reset(token)
+
+
+def vary_wishes(wishes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return wishes of a call with their seed as it is in the current sample."""
+    return {name: vary_seed(value) if name == "seed" else value for name, value in wishes.items()}
 
 
 def vary_seed(seed: int) -> int:

@@ -40,5 +40,5 @@ class Totals:
         self.output_tokens += event.output_tokens
         self.cost += event.cost or 0.0
         self.unpriced += event.cost is None
-        self.estimated += bool(event.reply and event.reply.get("estimated"))
+        self.estimated += event.estimated or bool(event.reply and event.reply.get("estimated"))
         self.outcomes[event.role, event.outcome] += 1

@@ -29,9 +29,12 @@ class ServerError(Exception):
             than that it is one.
         error: what the body says: an object, a text, or a list of them.
         headers: of the answer.
+        usage: what it counts for it, if it does.
     """
 
-    def __init__(self, status: int | None, error: Any, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, status: int | None, error: Any, headers: Mapping[str, str], usage: Any = None
+    ) -> None:
         found = list(_objects(error))
         said = [str(each[key]) for each in found for key in _CODES if each.get(key) is not None]
         numbers = [int(code) for code in said if code.isdecimal() and len(code) == 3]
@@ -47,6 +50,8 @@ class ServerError(Exception):
         """What it says to people."""
         self.body = error
         self.headers = headers
+        self.usage = openai_usage(usage)
+        """As that returns it; None if nothing is counted."""
         super().__init__(f"HTTP {self.status_code or 'error'}: {self.words}")
 
 
@@ -56,11 +61,17 @@ class UnreadableError(Exception):
     Args:
         problem: what is wrong with it.
         answer: the text that came, if it is not JSON; None otherwise.
+        usage: what the server counts for it, if it does.
+        said: what of a message came.
     """
 
-    def __init__(self, problem: str, answer: str | None = None) -> None:
+    def __init__(
+        self, problem: str, answer: str | None = None, *, usage: Any = None, said: str = ""
+    ) -> None:
         super().__init__(problem)
         self.answer = answer
+        self.usage = openai_usage(usage)
+        self.said = said
 
 
 def server_error(error: BaseException) -> ServerError | None:
@@ -177,10 +188,14 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes, most: int)
             raise ServerError(status, _shown(text) or "(nothing)", headers) from None
         raise UnreadableError("the answer is not JSON", _shown(text)) from None
     if not 200 <= status < 300:
-        raise ServerError(status, answer, headers)
+        raise ServerError(status, answer, headers, _usage_in(answer))
     if (error := _error_in(answer)) is not None:
-        raise ServerError(None, error, headers)
+        raise ServerError(None, error, headers, _usage_in(answer))
     return answer
+
+
+def _usage_in(answer: Any) -> Any:
+    return answer.get("usage") if isinstance(answer, dict) else None
 
 
 def _shown(text: bytes) -> str:
@@ -212,5 +227,6 @@ def parse_completion(answer: Any) -> dict[str, Any]:
     except (KeyError, IndexError, TypeError, AttributeError):
         choice, content = None, 0
     if not isinstance(content, str | list | None) or not isinstance(choice, dict):
-        raise UnreadableError(f"the answer holds no message: {str(answer)[:KEPT]}")
+        problem = f"the answer holds no message: {str(answer)[:KEPT]}"
+        raise UnreadableError(problem, usage=_usage_in(answer))
     return {**answer, "choices": [choice], "usage": openai_usage(answer.get("usage"))}

@@ -12,7 +12,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -20,12 +20,14 @@ import aiohttp
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import Field, SecretStr
 
 from aloe.models.http_answer import ENCODINGS, parse_completion, read_answer, read_bounded
 from aloe.models.http_stream import Hear, is_stream, read_stream
 from aloe.models.thoughts import fields_of_thoughts
+from aloe.models.usage import usage_metadata
 
 ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -226,7 +228,7 @@ def message_of(answer: Any) -> AIMessage:
         UnreadableError: it holds none.
     """
     checked = parse_completion(answer)
-    choice, usage = checked["choices"][0], checked["usage"]
+    choice = checked["choices"][0]
     message = choice["message"]
     return AIMessage(
         message.get("content") or "",
@@ -235,14 +237,5 @@ def message_of(answer: Any) -> AIMessage:
             "finish_reason": choice.get("finish_reason"),
             "logprobs": choice.get("logprobs"),
         },
-        usage_metadata=usage
-        and {
-            "input_tokens": usage["prompt_tokens"],
-            "output_tokens": usage["completion_tokens"],
-            "total_tokens": usage["total_tokens"],
-            "input_token_details": {"cache_read": usage["prompt_tokens_details"]["cached_tokens"]},
-            "output_token_details": {
-                "reasoning": usage["completion_tokens_details"]["reasoning_tokens"]
-            },
-        },
+        usage_metadata=cast("UsageMetadata | None", usage_metadata(checked["usage"])),
     )

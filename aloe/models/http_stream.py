@@ -130,7 +130,8 @@ class _Answer:
 
     def whole(self) -> dict[str, Any]:
         if not (self._done or self._finish):
-            raise UnreadableError("the stream ended before the reply did")
+            problem = "the stream ended before the reply did"
+            raise UnreadableError(problem, usage=self._usage, said=self.text)
         content = self._blocks if self._in_blocks else self.text
         return {
             "choices": [

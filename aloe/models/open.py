@@ -29,6 +29,7 @@ from aloe.errors import CallError, ModelError
 from aloe.finish import fold_finish
 from aloe.models.advice import likely_cure
 from aloe.models.chat_class import is_openai, place, renamed_limit
+from aloe.models.failed_usage import with_usage
 from aloe.models.failures import sort_failure
 from aloe.models.http_answer import ServerError, UnreadableError
 from aloe.models.http_stream import STREAMED, Hear, collect
@@ -164,7 +165,7 @@ class Model:
                 raise
             except Exception as error:
                 if not self.parameters.learn(error, sent):
-                    raise self.failure(error) from None
+                    raise with_usage(self.failure(error), error, sent.messages) from None
         self.parameters.confirm(sent)
         return reply
 

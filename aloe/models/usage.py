@@ -83,6 +83,19 @@ def openai_usage(given: Any) -> dict[str, Any] | None:
     }
 
 
+def usage_metadata(usage: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return what `openai_usage` returned as LangChain's `usage_metadata`; None without any."""
+    return usage and {
+        "input_tokens": usage["prompt_tokens"],
+        "output_tokens": usage["completion_tokens"],
+        "total_tokens": usage["total_tokens"],
+        "input_token_details": {"cache_read": usage["prompt_tokens_details"]["cached_tokens"]},
+        "output_token_details": {
+            "reasoning": usage["completion_tokens_details"]["reasoning_tokens"]
+        },
+    }
+
+
 def _detail(given: Mapping[str, Any], group: str, name: str) -> int:
     details = given.get(group)
     return (count(details.get(name)) if isinstance(details, Mapping) else None) or 0

@@ -3,6 +3,7 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,14 @@ from typing import Any
 import pytest
 from builders import scripted_model
 from langchain_core.messages import AIMessage
+from server import Answer, ChatServer, completion, streamed
 
 from aloe.calls.event import Event, appending, read_events, write_event
 from aloe.calls.log import CallLog
 from aloe.calls.prices import check_prices, find_price
 from aloe.calls.recorded_call import read_calls
 from aloe.calls.sample import sampling
-from aloe.config import BudgetConfig, Config, Price
+from aloe.config import BudgetConfig, Config, LimitsConfig, ModelConfig, Price
 from aloe.errors import (
     CallError,
     Cause,
@@ -26,7 +28,7 @@ from aloe.errors import (
     StoreError,
     TransientCallError,
 )
-from aloe.models.open import Model, Reply
+from aloe.models.open import Model, Reply, open_model
 
 CONTRACT = {"role", "model", "latency", "input_tokens", "output_tokens", "cost", "tree", "node"}
 """What other tools rely on in every event, beside the outcome."""
@@ -288,6 +290,61 @@ def test_a_passing_failure_is_tried_again_and_every_attempt_has_its_line() -> No
     assert [line["error"] for line in lines] == ["busy", "b", None]
     assert len({line["key"] for line in lines}) == 1
     assert (log.totals.calls, log.totals.errors, log.budget.spent.calls) == (3, 2, 3)
+
+
+COUNTED = {"usage": {"prompt_tokens": 5000, "completion_tokens": 900, "total_tokens": 5900}}
+NO = {"error": {"message": "no"}}
+LEAN: dict[str, Any] = {}
+SDK = {"disable_streaming": True}
+STATED, ESTIMATED, NOTHING = (5000, 900, False), (14, 0, True), (0, 0, False)
+
+
+@pytest.mark.parametrize(
+    ("answer", "took", "options"),
+    [
+        (Answer(body={"choices": [], **COUNTED}), STATED, LEAN),
+        (Answer(body={"choices": [], **COUNTED}), STATED, SDK),
+        (Answer(body={**NO, **COUNTED}), STATED, LEAN),
+        (Answer(body={**NO, **COUNTED}), STATED, SDK),
+        (Answer(status=500, body={**NO, **COUNTED}), STATED, LEAN),
+        (Answer(body=b"<html>"), ESTIMATED, LEAN),
+        (Answer(body=b"<html>"), ESTIMATED, SDK),
+        (replace(completion("Hi"), delay=1.5), ESTIMATED, LEAN),
+        (Answer(status=500, body=NO), NOTHING, LEAN),
+        (Answer(status=500, body=NO), NOTHING, SDK),
+        (Answer(status=400, body=NO), NOTHING, LEAN),
+    ],
+)
+def test_what_a_failed_attempt_took_counts(
+    answer: Answer, took: tuple[int, int, bool], options: dict[str, Any], server: ChatServer
+) -> None:
+    """Whoever reads a prompt is paid for it, whatever becomes of the answer."""
+    server.behave = lambda _: answer
+    config = Config(limits=LimitsConfig(tries=1, backoff=0.01, patience=0.01))
+    file, prices = StringIO(), {"tiny": Price(input=1e6, output=1e6)}
+    log = CallLog(file, prices=prices)
+    model = open_model(ModelConfig(model=server.model, timeout=1.0, options=options), config)
+    with pytest.raises(CallError):
+        ask(log, model, "x" * 40)
+    line = json.loads(file.getvalue())
+    assert (line["input_tokens"], line["output_tokens"], line.get("estimated", False)) == took
+    assert log.budget.spent.tokens == took[0] + took[1] == log.budget.spent.cost
+    assert log.totals.estimated == took[2]
+
+
+def test_what_was_heard_of_a_reply_that_broke_off_counts(server: ChatServer) -> None:
+    whole = streamed("Well, I am not sure").body
+    server.behave = lambda _: replace(streamed(), body=whole[: whole.index(b"}\n\n") + 3])
+    model = open_model(ModelConfig(model=server.model), Config(limits=LimitsConfig(tries=1)))
+    log = CallLog()
+
+    async def once() -> None:
+        async with log.call("user", model) as call:
+            await call.ask([("user", "x" * 40)], lambda _: None, seed=1)
+
+    with pytest.raises(CallError, match="ended before"):
+        asyncio.run(once())
+    assert log.budget.spent.tokens == 14 + 9
 
 
 @pytest.mark.parametrize(("cause", "asked"), [("fault", 5), ("slow", 5)])

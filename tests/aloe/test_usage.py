@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from aloe.models.usage import MOST, Usage, count_usage, estimate, openai_usage
+from aloe.models.usage import MOST, Usage, count_usage, estimate, openai_usage, usage_metadata
 
 SENT = [("system", "Be kind."), ("user", "Hello")]
 SAID = "Hi, how are you?"
@@ -12,21 +12,7 @@ SAID = "Hi, how are you?"
 
 def counted(given: Any) -> Usage:
     """Count what an OpenAI-compatible server says, on the way that `HttpChat` takes."""
-    usage = openai_usage(given)
-    return count_usage(
-        usage
-        and {
-            "input_tokens": usage["prompt_tokens"],
-            "output_tokens": usage["completion_tokens"],
-            "total_tokens": usage["total_tokens"],
-            "input_token_details": {"cache_read": usage["prompt_tokens_details"]["cached_tokens"]},
-            "output_token_details": {
-                "reasoning": usage["completion_tokens_details"]["reasoning_tokens"]
-            },
-        },
-        SENT,
-        SAID,
-    )
+    return count_usage(usage_metadata(openai_usage(given)), SENT, SAID)
 
 
 def said(read: Any, wrote: Any, **more: Any) -> dict[str, Any]:
