@@ -33,6 +33,8 @@ class Answer:
     """Whether the connection breaks in the middle of the body."""
     hangs_up: Literal["", "closed", "reset"] = ""
     """How the connection ends after the answer, without a word about it."""
+    silent: bool = False
+    """Whether it ends so in place of the answer."""
     drip: float = 0.0
     """Seconds between two pieces of the body, of some bytes each."""
 
@@ -188,6 +190,9 @@ class ChatHandler(BaseHTTPRequestHandler):
     def answer(self, answer: Answer) -> None:
         """Send an answer, as badly as it says."""
         time.sleep(answer.delay)
+        if answer.silent:
+            self._hang_up(reset=answer.hangs_up == "reset")
+            return
         body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
         try:
             self.send_response(answer.status)

@@ -123,7 +123,9 @@ class BatchApi:
 
     def __init__(self, url: str, key: Any) -> None:
         self.url = url
-        self._server = HttpChat(model_name="", base_url=url, api_key=key, timeout=TIMEOUT)
+        self._server = HttpChat(
+            model_name="", base_url=url, api_key=key, timeout=TIMEOUT, resends=False
+        )
 
     async def upload(self, lines: Sequence[bytes]) -> str:
         """Send a file of requests, and return its id."""

@@ -9,6 +9,7 @@ else stays with ChatOpenAI, and the same tests hold for both.
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import MappingProxyType
@@ -41,6 +42,9 @@ RATES = "x-ratelimit-limit-requests"
 CONNECT_TIMEOUT = 8.0
 """Seconds after which nobody is there: a handshake takes no longer, however busy the server."""
 
+AT_ONCE = 0.25
+"""Seconds in which a connection that was closed already is known to be: the way there and back."""
+
 EMPTY: Mapping[str, str] = MappingProxyType({})
 
 MAX_REPLY_BYTES = 4_000_000
@@ -59,6 +63,9 @@ class HttpChat(BaseChatModel):
     """Of one answer, unpacked."""
     sampling: dict[str, Any] = Field(default_factory=dict)
     """Sent with every request; the call's own arguments win."""
+    resends: bool = True
+    """Whether a request that met a closed connection is sent once more; no, where who sends it
+    looks first whether it has arrived."""
 
     @property
     def _llm_type(self) -> str:
@@ -157,58 +164,66 @@ class HttpChat(BaseChatModel):
         Raises:
             aiohttp.ClientError, TimeoutError: there was no answer, or only a part of one.
         """
-        session = await _session(self.base_url, self.api_key.get_secret_value())
         base, _, query = self.base_url.partition("?")
         before, _, own = path.partition("?")
         asked = "&".join(filter(None, (query, own)))
         url = base.rstrip("/") + before + (f"?{asked}" if asked else "")
         timeout = aiohttp.ClientTimeout(total=self.timeout, sock_connect=CONNECT_TIMEOUT)
         given: dict[str, Any] = {"data": data, "timeout": timeout, "headers": headers}
-        async with await _sent(session, method, url, **given) as response:
+        async with await self._sent(method, url, **given) as response:
             yield response
 
+    async def _sent(self, method: str, url: str, **given: Any) -> aiohttp.ClientResponse:
+        """Send a request; once more where it met a connection that the server had closed meanwhile.
 
-async def _sent(
-    session: aiohttp.ClientSession, method: str, url: str, **given: Any
-) -> aiohttp.ClientResponse:
-    """Send a request; again where it met a connection that the server had closed meanwhile.
-
-    Servers close what is idle for some seconds, and whether they had is known on using it only.
-    """
-    while True:
-        connection: dict[str, bool] = {}
+        Servers close what is idle for some seconds, and whether they had is known on using it only.
+        The second time it has a connection of its own. Whatever else breaks off may have been read
+        and paid for, and is left to whoever counts.
+        """
+        place = self.base_url, self.api_key.get_secret_value()
+        reused: list[float] = []
+        session = await _session(*place)
         try:
-            return await session.request(method, url, trace_request_ctx=connection, **given)
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-            if not connection.get("reused"):
+            return await session.request(method, url, trace_request_ctx=reused, **given)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+            begun = not isinstance(getattr(error, "message", ""), str)  # half a head of an answer
+            late = not reused or time.monotonic() - reused[-1] > AT_ONCE
+            if begun or late or not self.resends:
                 raise
+        session = await _session(*place, fresh=True)
+        return await session.request(method, url, **given)
 
 
 async def _note_reuse(_session: Any, context: Any, _event: Any) -> None:
-    context.trace_request_ctx["reused"] = True
+    if context.trace_request_ctx is not None:
+        context.trace_request_ctx.append(time.monotonic())
 
 
 _Keeper = AsyncGenerator[aiohttp.ClientSession, None]
 _sessions: WeakKeyDictionary[
-    asyncio.AbstractEventLoop, dict[tuple[str, str], tuple[_Keeper, aiohttp.ClientSession]]
+    asyncio.AbstractEventLoop, dict[tuple[str, str, bool], tuple[_Keeper, aiohttp.ClientSession]]
 ] = WeakKeyDictionary()
 
 
-async def _session(base_url: str, key: str) -> aiohttp.ClientSession:
-    """Return the running loop's session with a server; all models at the server share it."""
+async def _session(base_url: str, key: str, *, fresh: bool = False) -> aiohttp.ClientSession:
+    """Return the running loop's session with a server; all models at the server share it.
+
+    One that is `fresh` has a new connection for each request.
+    """
     held = _sessions.setdefault(asyncio.get_running_loop(), {})
-    if (base_url, key) not in held:
+    place = base_url, key, fresh
+    if place not in held:
         # A loop that ends closes its async generators, and with this one the session.
-        keeper = _kept_session(base_url, key)
-        held[base_url, key] = keeper, await anext(keeper)
-    return held[base_url, key][1]
+        keeper = _kept_session(*place)
+        held[place] = keeper, await anext(keeper)
+    return held[place][1]
 
 
-async def _kept_session(base_url: str, key: str) -> _Keeper:
+async def _kept_session(base_url: str, key: str, fresh: bool) -> _Keeper:
     tracing = aiohttp.TraceConfig()
     tracing.on_connection_reuseconn.append(_note_reuse)
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=CONNECTIONS),
+        connector=aiohttp.TCPConnector(limit=CONNECTIONS, force_close=fresh),
         trace_configs=[tracing],
         headers={
             "Authorization": f"Bearer {key}",

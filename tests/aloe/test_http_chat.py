@@ -13,7 +13,7 @@ from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import START, StateGraph
 from pydantic import SecretStr
-from server import ChatServer, completion
+from server import Answer, ChatServer, completion
 
 from aloe.config import ModelConfig
 from aloe.models.http_chat import HttpChat
@@ -56,6 +56,27 @@ def test_a_connection_that_was_closed_while_idle_costs_nothing(
         time.sleep(0.3)
         loop.run(model.complete([("user", "Hello")], {}))
     assert len(server.requests) == idle + 1
+
+
+@pytest.mark.parametrize(("delay", "sent"), [(0.0, 2), (0.5, 1)])
+@pytest.mark.parametrize("how", ["closed", "reset"])
+def test_a_request_that_a_server_dies_of_is_not_sent_on_every_idle_connection(
+    server: ChatServer, how: Literal["closed", "reset"], delay: float, sent: int
+) -> None:
+    """It may be paid for each time; and never twice where the server has worked on it."""
+    server.keep_alive = True
+    server.behave = lambda _: replace(completion("Hi"), delay=0.1)
+    model = chat(server)
+
+    async def talk(times: int) -> None:
+        await asyncio.gather(*(model.ainvoke("Hello") for _ in range(times)))
+
+    with asyncio.Runner() as loop:
+        loop.run(talk(4))
+        server.behave = lambda _: Answer(silent=True, hangs_up=how, delay=delay)
+        with pytest.raises((aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)):
+            loop.run(model.complete([("user", "Hello")], {}))
+    assert len(server.requests) == 4 + sent
 
 
 def test_a_new_connection_that_breaks_is_not_tried_again_here(server: ChatServer) -> None:
