@@ -19,7 +19,7 @@ from aloe.models.model_string import ModelString
 _NAMES = re.compile(
     r"(?:.*[_-])?(?:api[_-]?key|access[_-]?key|secret[_-]?key|private[_-]?key|subscription[_-]?key"
     r"|apikey|accesstoken|passwd|pwd|passphrase|cookie|x[_-]auth"
-    r"|(?:access|auth|api|bearer|session|refresh|security)[_-]?token|client[_-]?secret"
+    r"|(?:access|auth|api|bearer|session|refresh|security|hub|hf)[_-]?token|client[_-]?secret"
     r"|password|secret|authorization|credentials?)|key|token|sig|signature|bearer",
     re.IGNORECASE,
 )
@@ -32,6 +32,7 @@ _KEY = re.compile(
 """What looks like a key: by the marks that providers begin theirs with, or a signed token."""
 
 _BEARER = re.compile(r"(?:Bearer|Basic) \S{6,}")
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s\"'<>]+", re.IGNORECASE)
 _USERINFO = re.compile(r"(?<=//)[^/\s'\"]*@")
 
 
@@ -92,11 +93,20 @@ def refuse_secret_url(url: str) -> None:
     Raises:
         ValueError: without the URL.
     """
+    if _holds_secret(url):
+        raise ValueError("a base URL must not hold a key; name its variable in api_key_env")
+
+
+def has_secret_url(text: str) -> bool:
+    """Whether a URL in a text holds a user, password or key, as for `refuse_secret_url`."""
+    return "://" in text and any(map(_holds_secret, _URL.findall(text)))
+
+
+def _holds_secret(url: str) -> bool:
     parts = urlsplit(url if "//" in url else f"//{url}")
     query = parse_qsl(parts.query)
     named = any(_NAMES.fullmatch(name) or _KEY.search(value) for name, value in query)
-    if "@" in parts.netloc or named:
-        raise ValueError("a base URL must not hold a key; name its variable in api_key_env")
+    return "@" in parts.netloc or named
 
 
 def check_base_url(url: str | None) -> None:

@@ -19,6 +19,7 @@ from aloe.config.roles import RoleConfig
 from aloe.config.settings import Settings
 from aloe.config.simulation import SimulationConfig
 from aloe.config.spending import BudgetConfig, Price
+from aloe.config.stored_secrets import refuse_stored_secrets
 from aloe.config.telemetry import TelemetryConfig
 from aloe.config.training import TrainingConfig
 from aloe.config.user import UserConfig
@@ -79,6 +80,11 @@ class Config(Settings):
                 "limits.batch (--batch) gathers all calls in one process; leave out "
                 "simulation.workers and simulation.engine"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _no_secrets(self) -> Self:
+        refuse_stored_secrets(self)
         return self
 
     def with_model(

@@ -15,7 +15,7 @@ from aloe.memory.axes import KINDS, Kind
 from aloe.memory.embedder import Embedder, Vectors
 from aloe.memory.pool.files import PoolFiles
 from aloe.memory.pool.index import GRAPH, DescriptionIndex
-from aloe.secrets import one_line
+from aloe.secrets import one_line, redact
 
 REMEDY = (
     "the personas are safe in their own file; free some space, start the server, or delete the "
@@ -67,18 +67,31 @@ def _open_client(files: PoolFiles, url: str | None) -> Any:
     if url is None:
         with explain_store_failure(files.folder, REMEDY):
             return chromadb.PersistentClient(path=str(files.chroma), settings=settings)
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"personas.store = '{url}' is not a URL such as http://host:8000")
-    ssl = parts.scheme == "https"
-    port = parts.port or (443 if ssl else 8000)
+    host, port, ssl = _place(url)
     try:
-        return chromadb.HttpClient(host=parts.hostname, port=port, ssl=ssl, settings=settings)
+        return chromadb.HttpClient(host=host, port=port, ssl=ssl, settings=settings)
     except Exception as error:
         raise StoreError(
-            f"no Chroma server answers at {url} ({type(error).__name__}); start one with "
+            f"no Chroma server answers at {redact(url)} ({type(error).__name__}); start one with "
             "`chroma run`, or leave personas.store out"
         ) from None
+
+
+def _place(url: str) -> tuple[str, int, bool]:
+    """Return host, port and whether to encrypt; whatever else a URL says would not be asked."""
+    parts = urlsplit(url)
+    more = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
+    try:
+        port = parts.port
+    except ValueError:
+        port, more = None, "no number"
+    if parts.scheme not in ("http", "https") or not parts.hostname or more:
+        raise ConfigError(
+            f"personas.store = '{redact(url)}' should be a URL such as http://host:8000, without "
+            "user, path or query"
+        )
+    ssl = parts.scheme == "https"
+    return parts.hostname, port or (443 if ssl else 8000), ssl
 
 
 def open_collection(

@@ -10,7 +10,8 @@ from command import RunAloe
 from aloe.config import ModelConfig, RoleConfig, load
 from aloe.errors import AloeError, ConfigError
 from aloe.files.records import read_records
-from aloe.memory.pool.store import explain_store_failure
+from aloe.memory.pool.files import PoolFiles
+from aloe.memory.pool.store import _open_client, explain_store_failure
 from aloe.models import hub
 from aloe.models.open import open_model
 from aloe.secrets import one_line, redact
@@ -58,6 +59,38 @@ def test_a_secret_is_refused_by_its_name_or_its_value(options: dict[str, object]
         with pytest.raises(ValueError, match="must not hold") as error:
             make()
         assert "planted" not in str(error.value).partition("[type=")[0]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("personas.store", "http://me:planted@chroma:8000"),
+        ("personas.embedder", "openai:e@http://me:planted@h/v1"),
+        ("experiment.served", "openai:x@http://h/v1?api_key=planted"),
+        ("simulation", {"engine": "ray", "ray_address": "ray://me:planted@h:1"}),
+        ("training.arguments.hub_token", "planted"),
+        ("training.arguments.report_to", ["http://me:planted@h:1"]),
+        ("training.arguments.deep", {"anything": "sk-planted-123456"}),
+        ("experiment.sft.hub_token", "planted"),
+        ("judge.options.api_key", "planted"),
+        ("benchmark.candidate", "openai:x@http://me:planted@h/v1"),
+    ],
+)
+def test_no_section_of_the_settings_holds_a_secret(key: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match="must not hold") as error:
+        load(None, {key: value})
+    assert key.split(".")[0] in str(error.value) or "base URL" in str(error.value)
+    assert "planted" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://h:8000/chroma", "http://me:planted@h:8000", "h:8000", "http://h:x", "http://h?a=b"],
+)
+def test_a_store_is_a_server_and_nothing_else(url: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="such as http://host:8000") as error:
+        _open_client(PoolFiles(tmp_path / "p.jsonl"), url)
+    assert "planted" not in str(error.value)
 
 
 @pytest.mark.parametrize(
