@@ -44,7 +44,7 @@ _MARK = re.compile(
     re.IGNORECASE,
 )
 """A control token of any tokenizer in use."""
-_THINKS = re.compile(r"<\|(?:channel|(?:start|begin_of)_th)", re.IGNORECASE)
+_THINKS = re.compile(r"<\|(?:channel|inner_prefix|think\|>|(?:start|begin_of)_th)", re.IGNORECASE)
 """Such a token opens thoughts, which are parted from the rest as a whole."""
 _ROLE_LINE = re.compile(r"(?:assistant|user|model)[^\S\n]*\n+(?=\s*\S)")
 """A header of which the server dropped the marks."""

@@ -1,10 +1,10 @@
 """What a model thought before it answered, separated from the answer.
 
 Reasoning models think before they answer, and servers return their thoughts in several ways:
-between tags (`<think>`, `[THINK]`, `◁think▷`), as harmony channels, with a tag missing because the
-template opened it or the reply was cut, or in separate fields and content blocks. Only what follows
-the thoughts is the answer; if they never end there is none. A tag in code or between quotation
-marks is one that somebody writes about.
+between tags (`<think>`, `[THINK]`, `◁think▷`), as harmony channels, as a turn of their own (Solar
+Open), with a tag missing because the template opened it or the reply was cut, or in separate fields
+and content blocks. Only what follows the thoughts is the answer; if they never end there is none. A
+tag in code or between quotation marks is one that somebody writes about.
 """
 
 import re
@@ -18,14 +18,20 @@ _TAG = re.compile(
     r"|\[(?P<bracket_end>/?)think\]|◁(?P<arrow_end>/?)think▷"
     r"|<\|(?:start|begin_of|(?P<token_end>end(?:_of)?))_(?:thinking|thought)\|>"
     r"|<\|channel>thought\b|(?P<channel_end><channel\|>)"
-    r"|<unused94>(?:thought\b)?|(?P<unused_end><unused95>)",
+    r"|<unused94>(?:thought\b)?|(?P<unused_end><unused95>)"
+    r"|<\|inner_prefix\|>|(?P<inner_end><\|inner_suffix\|>)"
+    r"|<\|think\|>|(?P<turn_end><\|end\|>\s*<\|begin\|>\s*assistant\s*<\|content\|>)",
     re.IGNORECASE,
 )
-_ENDS = ("end", "bracket_end", "arrow_end", "token_end", "channel_end", "unused_end")
+_ENDS = (
+    "end", "bracket_end", "arrow_end", "token_end", "channel_end", "unused_end", "inner_end",
+    "turn_end",
+)  # fmt: skip
 _CHANNEL = re.compile(r"<\|channel\|>\s*(?P<name>\w+)(?:(?:(?!<\|channel\|>).)*?<\|message\|>)?")
 _CONTROL = re.compile(r"<\|(?:start|end|return|call|channel|message|constrain)\|>")
 _BARE = re.compile(
     r"\s*(?:analysis(?=[A-Z])(?P<harmony>.*?)(?:assistant\s*final(?P<final>.*)|$)"
+    r"|analysis(?=[^\sA-Z])(?P<lower>.*?)assistant(?:final|\s+final(?![a-z]))(?P<said>.*)"
     r"|Here(?:'s| is) my thought process:(?P<granite>.*?)"
     r"(?:Here(?:'s| is) my response:(?P<response>.*)|$))",
     re.DOTALL,
@@ -34,7 +40,16 @@ _BARE = re.compile(
 form that Granite 3.2 writes."""
 _OPENERS = re.compile(r"[<\[◁&]")
 """What every tag and control token begins with."""
-_SIGNS = ("think", "thought", "reason", "scratchpad", "<unused9", "<|channel", "<channel|")
+_SIGNS = (
+    "think",
+    "thought",
+    "reason",
+    "scratchpad",
+    "<unused9",
+    "<|channel",
+    "<channel|",
+    "<|inner_",
+)
 """One of which stands, in lower case, in every text with thoughts; most texts have none."""
 
 _FIELDS = ("reasoning_content", "reasoning", "thinking", "reasoning_details", "thinking_blocks")
@@ -66,8 +81,9 @@ def split_thoughts(text: str) -> Spoken:
     if first and not is_quoted(text, first.start(), first.end()):
         thoughts, answer = _by_channel(text)
     elif bare := _BARE.match(text):
-        thoughts = [bare["harmony"] or bare["granite"] or ""]
-        answer = bare["final"] if bare["final"] is not None else bare["response"]
+        thoughts = [bare["harmony"] or bare["lower"] or bare["granite"] or ""]
+        said = (bare[name] for name in ("final", "said", "response"))
+        answer = next((each for each in said if each is not None), None)
     else:
         thoughts, answer = [], text
     if answer is None:
@@ -117,6 +133,8 @@ def _end_of(tag: str) -> str:
     for start in ("start", "begin", "START", "BEGIN"):
         if start in tag:
             return tag.replace(start, "END" if start.isupper() else "end")
+    if "inner_prefix" in tag:
+        return tag.replace("prefix", "suffix")
     end = tag[0] + "/" + tag[1:]
     return end if _TAG.fullmatch(end) else ""
 

@@ -112,6 +112,9 @@ MARKED = [
     "<|begin_of_thought|>hm<|end_of_thought|>Hello.",
     "<|channel>thought\nhm<channel|>Hello.<turn|>",
     "<unused94>thought\nhm<unused95>Hello.",
+    "<|inner_prefix|>hm<|inner_suffix|>Hello.<|assistant_end|>",
+    "<|think|>hm<|end|><|begin|>assistant<|content|>Hello.<|flush|>",
+    "<|content|>Hello.",
     "Here is my thought process: hm\n\nHere is my response: Hello.",
     "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final"
     "<|constrain|>json<|message|>Hello.<|return|>",

@@ -27,8 +27,16 @@ HARMONY = "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>f
         ("hm<|end|><|start|>assistant<|channel|>final<|message|>A", "hm", "A"),
         ("<|channel|>final<|message|>A", "", "A"),
         ("analysisWe look.assistantfinalA", "We look.", "A"),
+        ("analysiswe look.assistantfinalA", "we look.", "A"),
+        ('analysis"Hi" is short.assistant finalA', '"Hi" is short.', "A"),
+        ("<|inner_prefix|>hm<|inner_suffix|>A", "hm", "A"),
+        ("hm<|inner_suffix|>A", "hm", "A"),
+        ("<|think|>hm<|end|><|begin|>assistant<|content|>A", "hm", "A"),
+        ("A<|end|>", "", "A<|end|>"),
         ("An analysis of <b>A</b>", "", "An analysis of <b>A</b>"),
         ("analysis of A", "", "analysis of A"),
+        ("analysis, say, is no assistant finally.", "", "analysis, say, is no assistant finally."),
+        ("analysis-paralysis", "", "analysis-paralysis"),
     ],
 )
 def test_an_answer_stands_behind_its_thoughts(text: str, thoughts: str, answer: str) -> None:
@@ -44,6 +52,8 @@ def test_an_answer_stands_behind_its_thoughts(text: str, thoughts: str, answer: 
         "<|channel|>analysis<|message|>hm",
         "<|channel|>analysis<|message|>hm<|end|><|start|>assistant",
         "analysisWe look",
+        "<|inner_prefix|>hm",
+        "<|think|>hm<|end|>",
     ],
 )
 def test_thoughts_that_do_not_end_have_no_answer_behind_them(text: str) -> None:
