@@ -184,7 +184,7 @@ class Parameters:
 
     def confirm(self, sent: Sent) -> None:
         """Say, once, what had to be changed for a request that was answered."""
-        if sent.version != self._version or len(self._said) == len(self.changes):
+        if sent.version != self._version:
             return
         for change in self.changes:
             if str(change) not in self._said:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from server import Answer, ChatServer, completion, failure
+from server import Answer, ChatServer, Request, completion, failure
 
 from aloe.config import ModelConfig
 from aloe.errors import CallError, ContextError
@@ -293,6 +293,24 @@ def test_what_did_not_help_is_undone(server: ChatServer, caplog: pytest.LogCaptu
     server.behave = lambda _: completion("Hi")
     ask(model)
     assert {"temperature", "seed", "logprobs"} <= server.requests[-1].body.keys()
+
+
+def test_every_change_in_force_is_told_of_though_others_are_not_any_more(
+    server: ChatServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An assistant loses its seed, and the judge's call shows that there is more to lose."""
+
+    def behave(request: Request) -> Answer:
+        refusal = failure(400, "This model does not support seed or logprobs.")
+        return refusal if {"seed", "logprobs"} & request.body.keys() else completion("Hi")
+
+    server.behave = behave
+    model = open_model(ModelConfig(model=server.model))
+    asyncio.run(model.ask(HELLO, {"seed": 1}))  # type: ignore[arg-type]
+    asyncio.run(model.ask(HELLO, {"seed": 1, "logprobs": True}))  # type: ignore[arg-type]
+    told = " ".join(warnings_of_ours(caplog))
+    assert model.parameters.changes
+    assert all(str(change) in told for change in model.parameters.changes)
 
 
 def test_calls_at_the_same_time_learn_together(server: ChatServer) -> None:
