@@ -94,10 +94,12 @@ def replace_chunks(path: Path, chunks: Iterable[bytes]) -> int:
 def replace_folder(folder: Path) -> Iterator[Path]:
     """Give a folder to fill, which takes the place of `folder`, empty or missing, in one step.
 
-    Nothing is left of it if what is done inside fails.
+    Nothing is left of it if what is done inside fails; what a killed process left is thrown away.
     """
     part = folder.with_name(f"{folder.name}.part")
     try:
+        if part.exists():
+            shutil.rmtree(part)
         part.mkdir(parents=True, exist_ok=True)
         yield part
         if folder.exists():

@@ -96,6 +96,9 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
         fail()
     assert list(tmp_path.iterdir()) == []
     folder.mkdir()
+    killed = tmp_path / "model.part"
+    killed.mkdir()
+    (killed / "of another source").touch()
     with replace_folder(folder) as part:
         (part / "weights").touch()
     assert [path.name for path in folder.iterdir()] == ["weights"]
