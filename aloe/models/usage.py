@@ -85,7 +85,9 @@ def openai_usage(given: Any) -> dict[str, Any] | None:
 
 def usage_metadata(usage: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Return what `openai_usage` returned as LangChain's `usage_metadata`; None without any."""
-    return usage and {
+    if usage is None:
+        return None
+    return {
         "input_tokens": usage["prompt_tokens"],
         "output_tokens": usage["completion_tokens"],
         "total_tokens": usage["total_tokens"],

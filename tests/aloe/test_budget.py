@@ -1,4 +1,5 @@
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -6,10 +7,12 @@ from builders import scripted_model
 from langchain_core.messages import AIMessage
 
 from aloe.calls.budget import Budget, Spent
+from aloe.calls.event import Event
 from aloe.calls.log import CallLog
 from aloe.config import BudgetConfig, Price
 from aloe.errors import BudgetError, ConfigError
 from aloe.models.scripted import ScriptedChat
+from aloe.training.spending import SpendingFile, open_budget
 
 USAGE = {"input_tokens": 90, "output_tokens": 10, "total_tokens": 100}
 
@@ -93,6 +96,15 @@ def test_a_cap_in_dollars_is_refused_where_nobody_knows_what_is_spent(
     assert Budget.resumed(BudgetConfig(max_calls=5), [line], {}).spent.calls == 1
     unanswered = {**line, "input_tokens": 0, "output_tokens": 0}
     assert Budget.resumed(BudgetConfig(max_cost=5.0), [unanswered], {}).spent.cost == 0.0
+
+
+def test_a_training_prices_its_calls_when_there_is_a_price(tmp_path: Path) -> None:
+    spending = SpendingFile(tmp_path)
+    event = Event(role="judge", model="openai:m", tree=None, node=None, input_tokens=3)
+    spending.add(event)
+    assert spending.read({"m": Price(input=1e6, output=0.0)}).cost == 3.0
+    with pytest.raises(ConfigError, match="counts earlier calls too"):
+        open_budget(BudgetConfig(max_cost=1.0), spending.read({}), 2)
 
 
 def test_without_caps_nothing_is_held() -> None:
