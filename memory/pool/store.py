@@ -87,7 +87,7 @@ def _place(url: str) -> tuple[str, int, bool]:
         port, more = None, "no number"
     if parts.scheme not in ("http", "https") or not parts.hostname or more:
         raise ConfigError(
-            f"personas.store = '{redact(url)}' should be a URL such as http://host:8000, without "
+            f"personas.store = '{redact(url)}' is not a URL such as http://host:8000, without "
             "user, path or query"
         )
     ssl = parts.scheme == "https"
