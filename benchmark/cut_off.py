@@ -31,18 +31,17 @@ def note_cut_off(rows: Iterable[ReplyScores], trees: Iterable[Tree]) -> list[Rep
 
 
 def measure_cut_off(
-    sides: Mapping[str, Sequence[ReplyScores]], seed: int
+    sides: Mapping[str, Sequence[ReplyScores]],
 ) -> dict[str, dict[str, Figure]]:
     """Return the share of the replies that were cut off, by suite and side, where it is known.
 
     Args:
         sides: rows of one condition each, by name.
-        seed: of the flips of signs, see `aloe.benchmark.inference`.
     """
     shares: dict[str, dict[str, Figure]] = {}
     for name, rows in sides.items():
         for suite in sorted({row.suite for row in rows}):
-            found = sample([row for row in rows if row.suite == suite], seed).rate("cut_off")
+            found = sample([row for row in rows if row.suite == suite]).rate("cut_off")
             if found.count:
                 shares.setdefault(suite, {})[name] = found
     return shares

@@ -56,7 +56,7 @@ def compare(
     ]
     lines, warnings = compared(sides), caveats(sides, [each.config for each in benches])
     cautions = [Text(f"warning: {text}", "yellow") for text in warnings]
-    cut_off = measure_cut_off({side.name: side.rows for side in sides}, sides[0].seed)
+    cut_off = measure_cut_off({side.name: side.rows for side in sides})
     show(Group(*cautions, comparison_view(lines), cut_off_view(cut_off)), as_json=as_json)
     finish(
         {
