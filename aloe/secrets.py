@@ -41,10 +41,13 @@ SHORTEST = 8
 
 
 def redact(text: str) -> str:
-    """Return `text` without what looks like a key or is one of ours, and without URLs' users."""
+    """Return `text` without what looks like a key or is one of ours, and without URLs' users.
+
+    The shell's PWD is where we are, which the files in a message begin with.
+    """
     for name, value in os.environ.items():
         named = name.endswith(("_KEY", "_TOKEN")) or _NAMES.fullmatch(name)
-        if named and len(value) >= SHORTEST:
+        if named and name != "PWD" and len(value) >= SHORTEST:
             text = hide(text, value)
     return _USERINFO.sub("***@", _KEY.sub("***", text))
 

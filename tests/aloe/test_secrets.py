@@ -200,3 +200,10 @@ def test_keys_in_what_a_library_says_reach_no_error(place: Callable[[Exception],
 def test_a_key_of_several_lines_is_hidden_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_PRIVATE_KEY", "-----BEGIN\nAbCdEf\n-----END")
     assert one_line(ValueError("bad -----BEGIN\nAbCdEf\n-----END.")) == "bad ***."
+
+
+def test_the_working_folder_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PWD", "/home/ana/bicycles")
+    monkeypatch.setenv("DB_PWD", "hunter2hunter2")
+    told = redact("/home/ana/bicycles/mine.py:3: hunter2hunter2")
+    assert told == "/home/ana/bicycles/mine.py:3: ***"
