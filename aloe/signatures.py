@@ -194,5 +194,8 @@ def defined_in(target: Any) -> str:
         target = type(target)
     try:
         return f"{inspect.getfile(target)}:{inspect.getsourcelines(target)[1]}"
-    except (OSError, TypeError):
-        return str(target)
+    except (OSError, TypeError):  # typed into a console, or not Python's
+        pass
+    if code := getattr(inspect.unwrap(target), "__code__", None):
+        return f"{code.co_filename}:{code.co_firstlineno}"
+    return f"{target.__module__}.{target.__qualname__}"

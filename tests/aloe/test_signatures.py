@@ -173,6 +173,13 @@ def test_the_line_is_that_of_the_users_code(own: str) -> None:
     assert defined_in(module.instance) == defined_in(module.Whole)
 
 
+def test_what_was_typed_into_a_console_has_no_address() -> None:
+    names: dict[str, Any] = {}
+    exec(compile("\nanswer = lambda a: 'hi'", "<stdin>", "exec"), names)
+    assert defined_in(names["answer"]) == "<stdin>:2"
+    assert defined_in(max) == "builtins.max"
+
+
 def test_nothing_is_written_for_a_plug_in_that_cannot_be_called(
     own: str, tmp_path: Path, aloe: RunAloe, personas_file: Path
 ) -> None:
