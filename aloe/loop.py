@@ -16,6 +16,9 @@ from typing import Any, Self, TypeVar
 
 import uvloop
 
+from aloe.errors import AloeError
+from aloe.tracebacks import cause_of
+
 T = TypeVar("T")
 
 COLLECT_AFTER = (50_000, 20, 100)
@@ -92,11 +95,25 @@ def make_runner() -> Runner:
 def run_anywhere(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end, in a thread of its own where a loop is running already.
 
-    That is so in notebooks. The garbage collector is left as it is.
+    That is so in notebooks. The garbage collector is left as it is. Errors meant for a person come
+    without the frames of the loop, which are not about them, and with what the user's code raised.
     """
+    try:
+        return _run_apart(work) if _is_running() else asyncio.run(work)
+    except AloeError as error:
+        vars(error).pop("__notes__", None)  # LangGraph's, about its tasks
+        raise error.with_traceback(None) from cause_of(error)
+
+
+def _is_running() -> bool:
+    """Whether a loop is running in this thread."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)
+        return False
+    return True
+
+
+def _run_apart(work: Coroutine[Any, Any, T]) -> T:
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(asyncio.run, work).result()

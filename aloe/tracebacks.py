@@ -5,6 +5,7 @@ went wrong inside this program has none to show: its message is meant to be enou
 """
 
 import traceback
+from types import TracebackType
 
 from aloe.errors import AloeError
 from aloe.plugins import is_custom
@@ -19,12 +20,34 @@ def traceback_of(error: BaseException) -> str:
     if isinstance(error, AloeError) and error.trace:
         return error.trace
     root = _root(error)
+    frames = _own_frames(root)
+    if root is error or not (frames or isinstance(root, SyntaxError)):
+        return ""
+    return redact(_format(root, frames))
+
+
+def cause_of(error: BaseException) -> BaseException | None:
+    """Return what the user's code raised and led to an error, with its frames from there on.
+
+    None: that is not what failed, or its traceback would show a key.
+    """
+    root = _root(error)
+    frames = _own_frames(root)
+    if root is error or not frames or redact(text := _format(root, frames)) != text:
+        return None
+    return root.with_traceback(frames)
+
+
+def _own_frames(root: BaseException) -> TracebackType | None:
+    """Return the traceback of an error from where the user's code was called."""
     frames = root.__traceback__
     while frames and not is_custom(frames.tb_frame.f_code.co_filename):
         frames = frames.tb_next
-    if root is error or not (frames or isinstance(root, SyntaxError)):
-        return ""
-    return redact("".join(traceback.format_exception(type(root), root, frames, chain=False)))
+    return frames
+
+
+def _format(root: BaseException, frames: TracebackType | None) -> str:
+    return "".join(traceback.format_exception(type(root), root, frames, chain=False))
 
 
 def _root(error: BaseException) -> BaseException:

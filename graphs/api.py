@@ -225,7 +225,7 @@ def _told(trees: list[Tree], progress: RunProgress) -> list[Tree]:
     """Return the trees, and say in the caller's caller what became of the others."""
     if reason := next(iter(progress.failures.values()), None):
         if not trees:
-            raise CallError(reason)
+            raise CallError(reason) from progress.cause
         set_aside = f"set aside {len(progress.failures)} of {counted(progress.wanted, 'tree')}"
         warnings.warn(f"{set_aside}; the first reason: {reason}", stacklevel=3)
     return trees

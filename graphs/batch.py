@@ -26,7 +26,7 @@ from aloe.memory.disclosure_tally import Tally
 from aloe.memory.run_folder import RunFolder
 from aloe.models.open import Model
 from aloe.schema import SPOILING, Node, Tree, Verdict
-from aloe.tracebacks import traceback_of
+from aloe.tracebacks import cause_of, traceback_of
 
 T = TypeVar("T")
 
@@ -43,6 +43,8 @@ class RunProgress:
     """Reason by tree set aside."""
     traces: dict[str, str] = field(default_factory=dict)
     """Traceback of the user's code by tree set aside, where that is what failed."""
+    cause: BaseException | None = None
+    """What the user's code raised, if the first tree was set aside for that in this process."""
     nodes: int = 0
     turns: int = 0
     """User messages among them."""
@@ -220,6 +222,8 @@ async def finish_trees(
             progress.add(made, start_of(each))
         except CallError as error:
             progress.end(tree)
+            if not progress.failures:
+                progress.cause = cause_of(error)
             progress.failures[tree] = str(error)
             if trace := traceback_of(error):
                 progress.traces[tree] = trace

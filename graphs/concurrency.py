@@ -11,6 +11,7 @@ from typing import TypeVar
 from aloe.cancelling import cancelled_together, raise_if_cancelled
 from aloe.config import Config
 from aloe.errors import AloeError
+from aloe.tracebacks import cause_of
 
 T = TypeVar("T")
 
@@ -41,4 +42,5 @@ async def work_through(
                 for _ in range(width):
                     group.create_task(worker())
     except* AloeError as errors:
-        raise errors.exceptions[0] from None
+        first = errors.exceptions[0]
+        raise first from cause_of(first)

@@ -22,6 +22,7 @@ from aloe.models.advice import likely_cure, not_json
 from aloe.models.http_answer import ServerError, UnreadableError, causes, server_error
 from aloe.models.limits import duration
 from aloe.models.rejections import overflowed
+from aloe.plugins import describe_error
 from aloe.secrets import hide, redact
 
 Kind = Literal["again", "refused", "too long", "hopeless"]
@@ -150,7 +151,7 @@ def read_failure(error: Exception, variable: str) -> Failure:
     for inner in chain:
         if isinstance(inner, UnreadableError):
             return _unreadable(str(inner))
-    words = f"{type(error).__name__}: {error}"
+    words = describe_error(error)
     names = {kind.__name__ for inner in chain for kind in type(inner).__mro__}
     if names & {"InvalidURL", "NonHttpUrlClientError", "UnsupportedProtocol"}:
         return Failure(kind="hopeless", words=words, advice="; correct the base URL")

@@ -599,5 +599,7 @@ def test_an_instances_failures_are_sorted() -> None:
     def script(_messages: Any, _arguments: Any) -> str:
         raise ValueError("odd")
 
-    with pytest.raises(CallError, match="instance:ScriptedChat: ValueError: odd"):
+    with pytest.raises(
+        CallError, match=r"instance:ScriptedChat: .*test_providers.py:\d+: ValueError: odd"
+    ):
         ask(open_model(ModelConfig(model=ScriptedChat(script=script))))  # type: ignore[arg-type]
