@@ -139,6 +139,8 @@ def validate(
     except ValidationError as error:
         problem = error.errors()[0]
         key = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            key = _extended(kind, key, problem["input"])
         source = (elsewhere or {}).get(key, source)
         if problem["type"] == "extra_forbidden":
             near = _suggestion(kind, key)
@@ -148,12 +150,30 @@ def validate(
         raise ConfigError(f"{where}: {message}") from None
 
 
+def find_setting(kind: type[Settings], name: str) -> str | None:
+    """Return the dotted key whose last part is `name`; None if none is, or several are."""
+    found = [key for key in _known_keys(kind) if key.rpartition(".")[2] == name]
+    return found[0] if len(found) == 1 else None
+
+
+def _extended(kind: type[Settings], key: str, given: Any) -> str:
+    """Return an unknown key with the only one within its value, if that tells what was meant."""
+    if not (isinstance(given, Mapping) and len(given) == 1):
+        return key
+    (inner,) = map(str, given)
+    whole = f"{key}.{inner}"
+    near = difflib.get_close_matches(whole, list(_known_keys(kind)), n=1, cutoff=0.8)
+    return whole if near or find_setting(kind, inner) else key
+
+
 def _suggestion(kind: type[Settings], key: str) -> str:
+    last = key.rpartition(".")[2]
+    if same := find_setting(kind, last):
+        return f"; did you mean '{same}'?"
     known = list(_known_keys(kind))
     by_last = {name.rpartition(".")[2]: name for name in reversed(known)}
     near = difflib.get_close_matches(key, known, n=1) or [
-        by_last[name]
-        for name in difflib.get_close_matches(key.rpartition(".")[2], list(by_last), n=1)
+        by_last[name] for name in difflib.get_close_matches(last, list(by_last), n=1)
     ]
     return f"; did you mean '{near[0]}'?" if near else ""
 

@@ -226,6 +226,8 @@ def test_what_shapes_no_reply_may_change(change: dict[str, object]) -> None:
     [
         ({"simulation": {"truns": 3}}, ["simulation.truns", "did you mean 'simulation.turns'?"]),
         ({"sed": 3}, ["'sed'", "did you mean 'seed'?"]),
+        ({"simulation": {"disclosure": "reticent"}}, ["did you mean 'user.disclosure'?"]),
+        ({"users": {"disclosure": "reticent"}}, ["'users.disclosure'", "'user.disclosure'?"]),
         ({"turns": 3}, ["did you mean 'simulation.turns'?"]),
         ({"models": {"jugde": "x"}}, ["models.jugde", "did you mean 'models.judge'?"]),
         ({"models": {"judge": {"temprature": 1}}}, ["models.judge.temprature", "temperature"]),
