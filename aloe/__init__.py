@@ -4,7 +4,8 @@ Everything below is the library's public face; each name is imported when it is 
 
     import aloe
 
-    trees = aloe.simulate(["I bake at night. I hate small talk."], model="openai:gpt-4o-mini")
+    users = aloe.draw_personas(3, wishes=4)
+    trees = aloe.simulate(users, model="openai:gpt-4o-mini", disclosure="answering")
     pairs = aloe.to_dataset(trees, "dpo")
 """
 
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from aloe.benchmark.api import bench
     from aloe.graphs.api import graph, simulate, simulate_async
-    from aloe.memory.api import read_trees, relabel, to_frame
+    from aloe.memory.api import draw_personas, read_trees, relabel, to_frame
     from aloe.schema import Persona, Tree
     from aloe.training.api import to_dataset, train
 
@@ -24,6 +25,7 @@ _HOMES = {
     "Persona": "aloe.schema",
     "Tree": "aloe.schema",
     "bench": "aloe.benchmark.api",
+    "draw_personas": "aloe.memory.api",
     "graph": "aloe.graphs.api",
     "read_trees": "aloe.memory.api",
     "relabel": "aloe.memory.api",
@@ -38,6 +40,7 @@ __all__ = [
     "Persona",
     "Tree",
     "bench",
+    "draw_personas",
     "graph",
     "read_trees",
     "relabel",

@@ -1,4 +1,4 @@
-"""Trees in Python: read from a run folder, and as a table of their messages."""
+"""Personas and trees in Python: drawn, read from a run folder, as a table of their messages."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -8,10 +8,31 @@ from aloe.errors import ConfigError
 from aloe.memory import run_folder
 from aloe.memory.relabelling import relabel_trees
 from aloe.memory.returns import ReturnRule
-from aloe.schema import Node, Tree
+from aloe.memory.verifiable.generation import generate_all
+from aloe.schema import Node, Persona, Tree
 
 if TYPE_CHECKING:
     import pandas
+
+
+def draw_personas(
+    count: int, *, wishes: int = 4, about: Iterable[str] | None = None, seed: int = 0
+) -> list[Persona]:
+    """Return personas whose wishes a program can check, as `aloe personas verifiable` writes them.
+
+    Rules judge the replies that they get and, with `disclosure="answering"` or `"reticent"`, play
+    them as well.
+
+    Args:
+        count: how many, at least 1.
+        wishes: wishes of each, at least 1.
+        about: dimensions to draw from, such as `["emoji", "length"]`; None for all.
+        seed: the same seed gives the same personas.
+
+    Raises:
+        ConfigError: a number is too small, a dimension is unknown, or there are fewer than wishes.
+    """
+    return generate_all(count, wishes=wishes, about=about, seed=seed)
 
 
 def read_trees(path: str | Path) -> list[Tree]:

@@ -132,18 +132,10 @@ def compose_verifiable(
     Example: `aloe personas verifiable --count 20 --out personas.jsonl`
     """
     from aloe.files.writing import replace_bytes
-    from aloe.memory.verifiable.catalogue import DIMENSIONS
-    from aloe.memory.verifiable.generation import generate
-    from aloe.schema import derive_seed
+    from aloe.memory.verifiable.generation import generate_all
 
-    wanted = [name.strip() for name in about.split(",")] if about else DIMENSIONS
-    named = list(dict.fromkeys(wanted))
-    if unknown := [name for name in named if name not in DIMENSIONS]:
-        raise ConfigError(f"--about: '{unknown[0]}' is none of {', '.join(DIMENSIONS)}")
-    if wishes > len(named):
-        raise ConfigError(f"--wishes: {wishes} is more than the number of dimensions, {len(named)}")
-    seeds = (derive_seed("personas verifiable", seed or 0, number) for number in range(count))
-    personas = [generate(each, wishes=wishes, about=named) for each in seeds]
+    named = [name.strip() for name in about.split(",")] if about else None
+    personas = generate_all(count, wishes=wishes, about=named, seed=seed or 0, sign="--")
     replace_bytes(out, _encoded(personas, Format.jsonl, compressed=out.suffix == ".gz"))
     show(
         Text(f"{out}: {counted(count, 'persona')} with {counted(wishes, 'wish')} each."),

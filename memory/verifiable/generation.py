@@ -2,9 +2,10 @@
 
 import random
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from aloe.config import Phrases
+from aloe.errors import ConfigError, suggest
 from aloe.memory.axes import sample
 from aloe.memory.composition import compose
 from aloe.memory.verifiable.catalogue import DIMENSIONS, Wish
@@ -33,6 +34,41 @@ def generate(seed: int, *, wishes: int = 4, about: Collection[str] = DIMENSIONS)
             "personality": Lineage(origin="composed", seed=seed),
         },
     )
+
+
+def generate_all(
+    count: int,
+    *,
+    wishes: int = 4,
+    about: Iterable[str] | None = None,
+    seed: int = 0,
+    sign: str = "",
+) -> list[Persona]:
+    """Return `count` verifiable personas, each from a seed of its own that follows from `seed`.
+
+    Args:
+        count: how many, at least 1.
+        wishes: how many of the dimensions each cares about, at least 1.
+        about: the dimensions that are drawn from; None for all.
+        seed: the same seed gives the same personas.
+        sign: what an error puts before the name of an argument.
+
+    Raises:
+        ConfigError: a number is too small, a dimension is unknown, or there are fewer than wishes.
+    """
+    named = list(dict.fromkeys(DIMENSIONS if about is None else about))
+    for name, value in (("count", count), ("wishes", wishes)):
+        if value < 1:
+            raise ConfigError(f"{sign}{name}: {value} is less than 1")
+    if unknown := [name for name in named if name not in DIMENSIONS]:
+        known = f"'{unknown[0]}' is none of {', '.join(DIMENSIONS)}"
+        raise ConfigError(f"{sign}about: {known}{suggest(unknown[0], DIMENSIONS)}")
+    if wishes > len(named):
+        raise ConfigError(
+            f"{sign}wishes: {wishes} is more than the number of dimensions, {len(named)}"
+        )
+    seeds = (derive_seed("personas verifiable", seed, number) for number in range(count))
+    return [generate(each, wishes=wishes, about=named) for each in seeds]
 
 
 def draw_preferences(
