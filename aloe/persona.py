@@ -1,5 +1,6 @@
 """A persona: who a user is, as text and as single statements."""
 
+from textwrap import shorten
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -9,6 +10,10 @@ from aloe.sentences import sentences
 
 PLAYED = frozenset({"profile", "personality", "facts", "preferences"})
 """Fields of a persona that a user who plays it goes by; its id covers the first two."""
+
+
+LINE = 100
+"""Characters of a text that `str` shows of a record."""
 
 
 class Fact(Record):
@@ -69,6 +74,16 @@ class Persona(Record):
     def of(cls, profile: str, personality: str, **given: Any) -> Self:
         """Build a persona from its two texts; id and facts follow from them."""
         return cls.model_validate({"profile": profile, "personality": personality, **given})
+
+    def __str__(self) -> str:
+        """Return who it is in a line or two; `repr` has all fields."""
+        wishes = ", ".join(f"{name} {value}" for name, value in self.preferences.items())
+        told = f"\n  wishes: {wishes}" if wishes else ""
+        return f"Persona {self.id}: {shorten(self.text, LINE, placeholder=' …')}{told}"
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """Show that in notebooks and IPython."""
+        printer.text(str(self))
 
     def plays_like(self, other: "Persona") -> bool:
         """Whether a user who plays this persona and one who plays the other act alike."""

@@ -13,11 +13,13 @@ Latency and cost are not part of a tree (they are in events.jsonl), so equal run
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from textwrap import shorten
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, JsonValue, model_validator
 
 from aloe.finish import ends
+from aloe.persona import LINE
 from aloe.persona import Fact as Fact
 from aloe.persona import Lineage as Lineage
 from aloe.persona import Persona as Persona
@@ -222,6 +224,43 @@ class Tree(Record):
             if verdict.first == verdict.second:
                 raise ValueError(f"a verdict compares {verdict.first} with itself")
         return self
+
+    def __str__(self) -> str:
+        """Return who talks, how much there is, and a path of preferred replies in a few lines.
+
+        A path that goes on is taken before one that ends; `repr` has all fields.
+        """
+        turns = max((node.turn for node in self.nodes), default=0)
+        labels = sum(verdict.preferred is not None for verdict in self.verdicts)
+        said = (
+            f"  {'*' if self._won(node.id) > 0 else ' '} {node.agent}: "
+            f"{shorten(node.content, LINE, placeholder=' …')}"
+            for node in self._preferred_path()
+        )
+        head = (
+            f"Tree {self.id}: turns {turns}, messages {len(self.nodes)}, paths {len(self.ends)}, "
+            f"labels {labels} (*: a preferred reply)"
+        )
+        return "\n".join([head, f"{self.persona}", *said])
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """Show that in notebooks and IPython."""
+        printer.text(str(self))
+
+    def _won(self, reply: str) -> int:
+        """Return how many comparisons a reply won more than it lost."""
+        won = sum(verdict.preferred == reply for verdict in self.verdicts)
+        return won - sum(verdict.rejected == reply for verdict in self.verdicts)
+
+    def _preferred_path(self) -> list[Node]:
+        """Return a path of replies that went on, of those that won most."""
+        found: list[Node] = []
+        below = self.children(None)
+        while below:
+            best = max(below, key=lambda node: (bool(self.children(node.id)), self._won(node.id)))
+            found.append(best)
+            below = self.children(best.id)
+        return found
 
     @staticmethod
     def id_for(persona: Persona, seed: int) -> str:
