@@ -1,6 +1,7 @@
 """Training from Python: rows as a `datasets.Dataset`, and a model trained on them."""
 
 import tempfile
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from aloe.config import Config, load, without_length
 from aloe.errors import ConfigError
 from aloe.extras import needs
 from aloe.files.writing import model_lines
+from aloe.number_format import counted
 from aloe.schema import Tree
 from aloe.training.dataset import Method
 from aloe.training.export import COLUMNS, ROWS, Format, take_all_columns, take_trainer_columns
@@ -23,6 +25,7 @@ from aloe.training.labels import (
 )
 from aloe.training.plan import make_plan
 from aloe.training.progress import Watch
+from aloe.training.release import format_left_out
 from aloe.training.spreading import spread_prompts
 
 if TYPE_CHECKING:
@@ -42,6 +45,8 @@ def to_dataset(
             which is by return where both replies were continued as deep, and else the judge's.
             Labels by `people` are those of a run's folder, so `aloe export` alone has them.
         origin: whether to keep the columns that say where a row comes from.
+
+    If trees with replies give no row, a warning counts what was left out, and why.
 
     Raises:
         ConfigError: there is no such format or label, the trees have no labels by return, step rows
@@ -63,6 +68,10 @@ def to_dataset(
     make = label_rows(row_format, ROWS[row_format], label)
     made = [row for tree in trees for row in make(tree, skipped)]
     made = spread_prompts(made) if row_format == "kto" else made
+    if not made and (replies := sum(len(tree.replies) for tree in trees)):
+        why = format_left_out(skipped) or "nothing in them was compared"
+        said = f"no row from {counted(replies, 'reply')}"
+        warnings.warn(f"{said} in {counted(len(trees), 'tree')}: {why}", stacklevel=2)
     rows = [
         take_all_columns(row, row_format) if origin else take_trainer_columns(row, row_format)
         for row in made
