@@ -11,36 +11,29 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import TypedDict
 
 from aloe.calls.log import CallLog
-from aloe.config import Config, load, with_model_beside
+from aloe.config import Config, Disclosing
 from aloe.errors import CallError, ConfigError
 from aloe.graphs.batch import RunProgress
 from aloe.graphs.checks import check_simulation
 from aloe.graphs.context import open_models
+from aloe.graphs.given import AnyModel, Assistants, Given, Personas, RoleModel, check_persona
 from aloe.graphs.plan import PlannedTree
 from aloe.graphs.simulation import prepare
 from aloe.graphs.worker import make_grower
 from aloe.loop import run_anywhere
-from aloe.memory.personas import find_problem, read_personas
 from aloe.memory.run_folder import RunFolder, read_trees
-from aloe.models.instances import is_chat
 from aloe.number_format import counted
 from aloe.schema import Persona, Tree
 
 if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
     from langgraph.graph.state import CompiledStateGraph
 
-    from aloe.models.scripted import Script
-
-Personas = Sequence[Persona | str] | str | Path
-"""Whom the users play: personas, profiles as texts in the first person, or a personas.jsonl."""
 Watch = Callable[[RunProgress], None]
 """Called now and then while trees grow."""
 
@@ -48,8 +41,13 @@ Watch = Callable[[RunProgress], None]
 def simulate(
     personas: Personas,
     *,
-    model: "str | BaseChatModel | Script | None" = None,
+    model: AnyModel | None = None,
     base_url: str | None = None,
+    user: RoleModel | None = None,
+    inducer: RoleModel | None = None,
+    judge: RoleModel | None = None,
+    assistants: Assistants | None = None,
+    disclosure: Disclosing | None = None,
     config: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
@@ -64,12 +62,18 @@ def simulate(
             model, or a function (async or not) that takes the messages and the call's arguments and
             returns the reply; None: the models in the settings, which may be any of these.
         base_url: server of that model.
+        user: plays the user in place of `model`; may be the role's settings as well, by name.
+        inducer: the same, for the inducer.
+        judge: the same, for the judge.
+        assistants: the candidates, at least two: by name, `{"mine": f, "plain": None}` (None: the
+            model of all roles), or a list of functions, or of mappings as in the settings.
+        disclosure: when users tell something: `schedule`, `answering` or `reticent`.
         config: settings, a TOML file; None: defaults.
         settings: values over those of `config`, by dotted key, such as `{"roles.safety": {...}}`; a
             mapping for a section leaves what it does not name, and None switches off.
         out: run folder, resumed if it exists; None keeps no record.
         progress: a function to call with a `RunProgress` after every model call, or whether to show
-            a bar; None shows one in notebooks.
+            a bar; None shows one in notebooks and at a terminal.
         simulation: values of `[simulation]`, such as `turns=5` or `expansion="both"`; `trees`
             defaults to one per persona.
 
@@ -80,7 +84,10 @@ def simulate(
         BudgetError: the budget in the settings is spent; the same.
         CallError: every tree was set aside; if only some were, a warning says why.
     """
-    given = _Given(personas, model, base_url, config, settings, simulation)
+    given = Given(
+        personas, model, base_url, config, settings, simulation, disclosure,
+        {"user": user, "inducer": inducer, "judge": judge}, assistants,
+    )  # fmt: skip
     with _watching(progress) as watch:
         return _told(*run_anywhere(_grown(given, out, watch)))
 
@@ -88,8 +95,13 @@ def simulate(
 async def simulate_async(
     personas: Personas,
     *,
-    model: "str | BaseChatModel | Script | None" = None,
+    model: AnyModel | None = None,
     base_url: str | None = None,
+    user: RoleModel | None = None,
+    inducer: RoleModel | None = None,
+    judge: RoleModel | None = None,
+    assistants: Assistants | None = None,
+    disclosure: Disclosing | None = None,
     config: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
@@ -97,7 +109,10 @@ async def simulate_async(
     **simulation: Any,
 ) -> list[Tree]:
     """Do what `simulate` does, as a coroutine."""
-    given = _Given(personas, model, base_url, config, settings, simulation)
+    given = Given(
+        personas, model, base_url, config, settings, simulation, disclosure,
+        {"user": user, "inducer": inducer, "judge": judge}, assistants,
+    )  # fmt: skip
     with _watching(progress) as watch:
         return _told(*await _grown(given, out, watch))
 
@@ -119,8 +134,13 @@ class GraphState(GraphInput):
 
 def graph(
     *,
-    model: "str | BaseChatModel | Script | None" = None,
+    model: AnyModel | None = None,
     base_url: str | None = None,
+    user: RoleModel | None = None,
+    inducer: RoleModel | None = None,
+    judge: RoleModel | None = None,
+    assistants: Assistants | None = None,
+    disclosure: Disclosing | None = None,
     config: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
     **simulation: Any,
@@ -134,6 +154,11 @@ def graph(
     Args:
         model: as in `simulate`, like the other arguments.
         base_url: as in `simulate`.
+        user: as in `simulate`.
+        inducer: as in `simulate`.
+        judge: as in `simulate`.
+        assistants: as in `simulate`.
+        disclosure: as in `simulate`.
         config: as in `simulate`.
         settings: as in `simulate`.
         simulation: as in `simulate`.
@@ -144,12 +169,16 @@ def graph(
     """
     from langgraph.graph import END, START, StateGraph
 
-    resolved = _Given([], model, base_url, config, settings, simulation).settings(trees=1)
+    given = Given(
+        [], model, base_url, config, settings, simulation, disclosure,
+        {"user": user, "inducer": inducer, "judge": judge}, assistants,
+    )  # fmt: skip
+    resolved = given.settings(trees=1)
     check_simulation(resolved)
     grow = make_grower(resolved, open_models(resolved), CallLog(prices=resolved.prices))
 
     async def simulate(state: GraphInput) -> dict[str, Tree]:
-        persona = _sound(state["persona"], "persona")
+        persona = check_persona(state["persona"], "persona")
         return {"tree": await grow(PlannedTree(persona=persona, seed=state["seed"]))}
 
     built = StateGraph(GraphState, input_schema=GraphInput)
@@ -157,68 +186,6 @@ def graph(
     built.add_edge(START, "simulate")
     built.add_edge("simulate", END)
     return built.compile(name="simulation")
-
-
-@dataclass(frozen=True)
-class _Given:
-    """The arguments of a simulation."""
-
-    personas: Personas
-    model: Any
-    base_url: str | None = None
-    config: str | Path | None = None
-    changes: Mapping[str, Any] | None = None
-    simulation: Mapping[str, Any] = field(default_factory=dict)
-
-    def users(self) -> list[Persona]:
-        """Return whom the users play."""
-        if isinstance(self.personas, str | Path):
-            return read_personas(Path(self.personas))
-        if not isinstance(self.personas, Sequence):
-            raise ConfigError(
-                f"personas: a list of personas or texts, or a file, not {self.personas!r}"
-            )
-        return [_persona(each, number) for number, each in enumerate(self.personas)]
-
-    def settings(self, trees: int) -> Config:
-        """Return what the arguments say together, with one tree for each of `trees` personas."""
-        model = self.model
-        if not (model is None or isinstance(model, str) or is_chat(model) or callable(model)):
-            wanted = "a model string, a chat model of LangChain's or a function"
-            raise ConfigError(f"model: {wanted}, not {model!r}")
-        named = {f"simulation.{key}": value for key, value in self.simulation.items()}
-        path = Path(self.config) if self.config else None
-        try:
-            resolved = load(path, named, written=self.changes, source="arguments")
-            if "trees" not in resolved.simulation.model_fields_set:
-                resolved = resolved.updated({"simulation.trees": trees}, source="arguments")
-        except ConfigError as error:  # by the names that they have here
-            raise ConfigError(str(error).replace("simulation.", "")) from None
-        if model is None:
-            return resolved.with_model(None, self.base_url)
-        return with_model_beside(resolved, model, self.base_url, self.changes or {})
-
-
-def _persona(given: object, number: int) -> Persona:
-    if not isinstance(given, str):
-        return _sound(given, f"personas[{number}]", "a Persona or a text")
-    persona = Persona.of(given, "")
-    if not persona.facts:
-        raise ConfigError(f"personas[{number}]: is empty")
-    return _sound(persona, f"personas[{number}]")
-
-
-def _sound(given: object, argument: str, wanted: str = "a Persona") -> Persona:
-    """Return a persona that a file of personas might hold; its labels would be wrong otherwise.
-
-    Raises:
-        ConfigError: it is none, or no reader of personas would accept it.
-    """
-    if not isinstance(given, Persona):
-        raise ConfigError(f"{argument}: {wanted}, not {given!r}")
-    if problem := find_problem(given):
-        raise ConfigError(f"{argument}: {problem}")
-    return given
 
 
 def _told(trees: list[Tree], progress: RunProgress) -> list[Tree]:
@@ -237,8 +204,7 @@ def _watching(progress: Watch | bool | None) -> Iterator[Watch]:
     if callable(progress):
         yield progress
         return
-    shown = "ipykernel" in sys.modules if progress is None else progress
-    if not shown:
+    if not (_is_watched() if progress is None else progress):
         yield lambda _: None
         return
     from tqdm.auto import tqdm
@@ -248,14 +214,22 @@ def _watching(progress: Watch | bool | None) -> Iterator[Watch]:
         def show(state: RunProgress) -> None:
             bar.total = state.wanted
             bar.n = state.finished_before + state.finished + len(state.failures)
-            bar.set_postfix(growing=state.running, refresh=False)
+            messages = sum(
+                len(one.nodes) for tree in state.growing.values() for one in tree.values()
+            )
+            bar.set_postfix(growing=state.running, messages=state.nodes + messages, refresh=False)
             bar.refresh()
 
         yield show
 
 
+def _is_watched() -> bool:
+    """Whether somebody sees a bar: in a notebook or at a terminal."""
+    return "ipykernel" in sys.modules or (sys.stderr is not None and sys.stderr.isatty())
+
+
 async def _grown(
-    given: _Given, out: str | Path | None, watch: Watch
+    given: Given, out: str | Path | None, watch: Watch
 ) -> tuple[list[Tree], RunProgress]:
     """Return the trees of a run and how it went."""
     users = given.users()

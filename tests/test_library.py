@@ -24,6 +24,7 @@ from aloe.config import ModelConfig
 from aloe.errors import CallError, ConfigError, InputError
 from aloe.graphs.api import GraphInput, GraphState
 from aloe.graphs.checkpoints import record_types
+from aloe.memory.personas import read_personas
 from aloe.memory.run_folder import RunFolder
 from aloe.models.open import open_model
 from aloe.schema import Tree
@@ -87,6 +88,50 @@ def test_a_dataset_holds_what_an_export_writes(
     empty = library.to_dataset([], row_format)
     assert (len(empty), set(empty.features)) == (0, set(made.features))
     assert {"tree", "turn"} <= set(library.to_dataset(trees, row_format, origin=True).features)
+
+
+def test_trees_that_give_no_row_say_why(trees: list[Tree]) -> None:
+    pytest.importorskip("datasets")
+    ties = [
+        tree.model_copy(
+            update={
+                "verdicts": tuple(v.model_copy(update={"outcome": "tie"}) for v in tree.verdicts)
+            }
+        )
+        for tree in trees
+    ]
+    with pytest.warns(UserWarning, match=r"no row from 8 replies in 2 trees: 4 ties?$") as seen:
+        assert len(library.to_dataset(ties, "dpo")) == 0
+    assert seen[0].filename == __file__
+
+
+def test_personas_with_checkable_wishes_are_drawn(aloe: RunAloe, tmp_path: Path) -> None:
+    drawn = library.draw_personas(2, wishes=3, about=["emoji", "lists", "length"], seed=3)
+    assert {frozenset(each.preferences) for each in drawn} == {
+        frozenset(("emoji", "lists", "length"))
+    }
+    out = tmp_path / "personas.jsonl"
+    told = ("--wishes", 3, "--about", "emoji,lists,length", "--seed", 3)
+    assert aloe("personas", "verifiable", "--count", 2, *told, "--out", out).code == 0
+    assert read_personas(out) == drawn
+    for given, told in (
+        ({"about": ["emojis"]}, "about: 'emojis' is none of .*; did you mean 'emoji'"),
+        ({"wishes": 99}, "wishes: 99 is more than the number of dimensions"),
+        ({"count": 0}, "count: 0 is less than 1"),
+    ):
+        with pytest.raises(ConfigError, match=rf"^{told}"):
+            library.draw_personas(**{"count": 1, **given})
+
+
+def test_a_tree_and_a_persona_print_in_a_few_lines(trees: list[Tree]) -> None:
+    head, who, *said = str(trees[0]).splitlines()
+    assert head.startswith(f"Tree {trees[0].id}: turns 2, messages 6, paths 1, labels ")
+    assert who == str(trees[0].persona)
+    assert [line[4:].partition(":")[0] for line in said][::2] == ["user", "user"]
+    assert sum(line.startswith("  * ") for line in said) <= 2
+    (drawn,) = library.draw_personas(1, wishes=1, about=["emoji"])
+    assert "wishes: emoji " in str(drawn)
+    assert len(str(drawn).splitlines()) == 2
 
 
 def test_a_format_that_is_not_there_is_named(trees: list[Tree]) -> None:
@@ -188,8 +233,11 @@ def run_page(name: str) -> dict[str, Any]:
     return names
 
 
-def test_the_lines_of_python_on_its_page_run() -> None:
+def test_the_lines_of_python_on_its_page_run(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("datasets")
     names = run_page("library.md")
+    (shown,) = re.findall(r"```\n(Tree .*?)```", (DOCS / "library.md").read_text(), re.DOTALL)
+    assert capsys.readouterr().out.startswith(shown)
     assert len(names["trees"]) == 1
     assert {"simulate", "count"} <= names["graph"].nodes.keys()
 

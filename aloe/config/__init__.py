@@ -20,10 +20,10 @@ from aloe.config.loading import load, read_stored, save
 from aloe.config.local import LocalConfig
 from aloe.config.model_change import change_model, find_models
 from aloe.config.models import DEFAULT_MODEL, PAID, AssistantConfig, ModelConfig, ModelsConfig
-from aloe.config.own_models import with_model_beside
+from aloe.config.own_models import given_for, names_model, with_model_beside
 from aloe.config.personas import PersonasConfig
 from aloe.config.roles import Place, RoleConfig, place_of
-from aloe.config.settings import Settings, validate
+from aloe.config.settings import Settings, find_setting, validate
 from aloe.config.simulation import EXPANSION_NAMES, Mood, RolloutConfig, SimulationConfig
 from aloe.config.spending import BudgetConfig, Price
 from aloe.config.telemetry import TelemetryConfig
@@ -67,7 +67,10 @@ __all__ = [
     "differences",
     "find_differing",
     "find_models",
+    "find_setting",
+    "given_for",
     "load",
+    "names_model",
     "place_of",
     "read_stored",
     "save",

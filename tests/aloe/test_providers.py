@@ -19,8 +19,8 @@ from aloe import simulate
 from aloe.agents.scripted import reply
 from aloe.config import Config, ModelConfig, load, validate
 from aloe.errors import CallError, ConfigError, TransientCallError
-from aloe.graphs.api import _Given
 from aloe.graphs.context import open_models
+from aloe.graphs.given import Given
 from aloe.models.check import locate_model
 from aloe.models.open import Model, Reply, open_model
 from aloe.models.openai_server import OPENAI
@@ -451,7 +451,7 @@ def test_a_simulation_with_instances(tmp_path: Path) -> None:
 
 def asked_for(changes: dict[str, Any]) -> Config:
     """Return the settings of a simulation from Python that asks for `SCRIPTED`."""
-    return _Given(personas=PERSONAS[:1], model=SCRIPTED, changes=changes).settings(1)
+    return Given(personas=PERSONAS[:1], model=SCRIPTED, changes=changes).settings(1)
 
 
 @pytest.mark.parametrize(
@@ -514,7 +514,7 @@ def test_server_key_and_options_given_beside_a_model_for_all_stay(
     if role == "a":
         forms = [{"models.assistants": [{"name": "a", **given}, {"name": "b"}]}]
     for settings in forms:
-        found = _Given(PERSONAS[:1], "openai:main", "http://main/v1", None, settings).settings(1)
+        found = Given(PERSONAS[:1], "openai:main", "http://main/v1", None, settings).settings(1)
         models = found.models.by_role() | {name: each.model for name, each in found.roles.items()}
         own = models.pop(role)
         assert (own.model, own.base_url, own.api_key_env, own.options) == (
@@ -531,7 +531,7 @@ def test_a_key_does_not_follow_to_a_server_that_settings_give(tmp_path: Path) ->
         '[models.user]\nmodel = "openai:main"\nbase_url = "http://a/v1"\napi_key_env = "A_KEY"\n'
     )
     settings = {"models.judge.base_url": U}
-    found = _Given(PERSONAS[:1], "openai:main", None, file, settings).settings(1).models
+    found = Given(PERSONAS[:1], "openai:main", None, file, settings).settings(1).models
     assert (found.user.base_url, found.user.api_key_env) == ("http://a/v1", "A_KEY")
     assert (found.judge.base_url, found.judge.api_key_env) == (U, None)
 
@@ -545,7 +545,7 @@ def test_a_key_of_the_file_goes_to_no_server_that_settings_give(
 ) -> None:
     (tmp_path / "my.toml").write_text(FILE)
     for settings in ({"models.judge.base_url": U}, {"models.judge": {"base_url": U}}):
-        found = _Given(PERSONAS[:1], model, None, tmp_path / "my.toml", settings).settings(1).models
+        found = Given(PERSONAS[:1], model, None, tmp_path / "my.toml", settings).settings(1).models
         assert (found.judge.base_url, found.judge.api_key_env) == (U, None)
         assert found.user.api_key_env is None
 
@@ -564,14 +564,14 @@ def test_another_model_inherits_nothing_however_it_is_named(
     (tmp_path / "my.toml").write_text(FILE)
     for settings in (dotted("models.judge", given), {"models.judge": given}):
         for model in ("openai:all", None):
-            found = _Given(PERSONAS[:1], model, None, tmp_path / "my.toml", settings).settings(1)
+            found = Given(PERSONAS[:1], model, None, tmp_path / "my.toml", settings).settings(1)
             assert found.models.judge.model == given["model"]
             assert (found.models.judge.base_url, found.models.judge.api_key_env) == (server, key)
 
 
 def test_a_server_for_all_is_not_guessed_for_a_model_that_settings_name() -> None:
     def judged(settings: dict[str, Any]) -> ModelConfig:
-        given = _Given(PERSONAS[:1], "openai:main", "http://main/v1", None, settings)
+        given = Given(PERSONAS[:1], "openai:main", "http://main/v1", None, settings)
         return given.settings(1).models.judge
 
     for form in (dotted("models.judge", {"model": "openai:j"}), {"models.judge": "openai:j"}):
@@ -585,12 +585,12 @@ def test_a_server_for_all_is_not_guessed_for_a_model_that_settings_name() -> Non
 def test_what_is_wrong_with_the_model_of_an_argument_is_not_blamed_on_settings() -> None:
     settings = {"models.judge.temperature": 0}
     with pytest.raises(ConfigError, match=r"^model and base_url: .*must not hold a key"):
-        _Given(PERSONAS[:1], "openai:x@http://u:p@h/v1", None, None, settings).settings(1)
+        Given(PERSONAS[:1], "openai:x@http://u:p@h/v1", None, None, settings).settings(1)
 
 
 def test_without_a_model_for_all_each_role_has_its_own() -> None:
     mixed = {"models.assistants": [{"name": "one", "model": SCRIPTED}, {"name": "two"}]}
-    found = _Given(personas=PERSONAS[:1], model=None, changes=mixed).settings(1)
+    found = Given(personas=PERSONAS[:1], model=None, changes=mixed).settings(1)
     models = {each.name: each.model for each in found.models.assistants}
     assert models == {"one": SCRIPTED, "two": load(None, {}).models.assistants[0].model}
 

@@ -1,7 +1,9 @@
 """Simulations from Python: what comes back, what is kept, what is said when something fails."""
 
 import asyncio
+import re
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -11,9 +13,9 @@ import pytest
 from builders import PERSONAS, SCRIPTED
 from langchain_core.messages import AIMessage, BaseMessage
 
-from aloe import graph, simulate, simulate_async
+from aloe import draw_personas, graph, simulate, simulate_async
 from aloe.agents.scripted import reply
-from aloe.errors import CallError, ConfigError, InputError
+from aloe.errors import CallError, ConfigError, InputError, ModelError
 from aloe.graphs.plan import plan_trees
 from aloe.memory.run_folder import read_trees
 from aloe.models.scripted import ScriptedChat
@@ -104,12 +106,86 @@ def test_what_a_person_got_wrong_is_one_of_our_errors(own: Path) -> None:
         (["  "], {}, r"personas\[0\]: is empty"),
         (["I bake."], {"model": 7}, "model: a model string, a chat model .* not 7"),
         (["I bake."], {"settings": {"judge.foo": 1}}, "arguments: unknown setting 'judge.foo'"),
+        ("I bake.", {}, "'I bake.' is no file and looks like a text; put it in a list"),
+        ("I bake. " * 100, {}, "looks like a text"),
+        ({"a": "I bake."}, {}, "personas: a list of personas or texts, or a file, not "),
+        ([lambda: 1], {}, r"personas\[0\]: a Persona or a text, not a function$"),
+        (["I bake."], {"complains": 1}, r'write settings=\{"user.complains": ...\}'),
+        (["I bake."], {"disclosure": "never"}, "user.disclosure: "),
+        (["I bake."], {"model": {"user": SCRIPTED}}, "name roles by arguments: user=, induc"),
+        (["I bake."], {"user": 7}, "^user: a model string, .* not 7"),
+        (
+            ["I bake."],
+            {"user": SCRIPTED, "settings": {"models": {"user": {"model": "local:x"}}}},
+            "user: settings name models.user as well",
+        ),
+        (["I bake."], {"assistants": {"mine": SCRIPTED}}, "compares at least two; add one"),
+        (["I bake."], {"assistants": [SCRIPTED, SCRIPTED]}, r"assistants\[0\]: has no name"),
+        (["I bake."], {"assistants": SCRIPTED}, "assistants: models by name"),
+        (["I bake."], {"judge": {"use": "x"}}, "did you mean 'judge.use'"),
         (["I bake."], {"expansion": "no"}, "^arguments: expansion: 'no' is none of"),
     ],
 )
 def test_an_error_names_the_argument(personas: Any, given: dict[str, Any], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         simulate(personas, **{"model": SCRIPTED, **given})
+
+
+def test_one_persona_needs_no_list() -> None:
+    assert simulate(PERSONAS[0], model=SCRIPTED, turns=1) == simulate(
+        PERSONAS[:1], model=SCRIPTED, turns=1
+    )
+
+
+def hello(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
+    return "Hello there."
+
+
+@pytest.mark.parametrize(
+    "assistants", [{"hello": hello, "plain": None}, [hello, {"name": "plain"}]]
+)
+def test_a_function_is_one_of_the_assistants(assistants: Any) -> None:
+    (tree,) = simulate(PERSONAS[0], model=SCRIPTED, assistants=assistants, turns=1)
+    said = {node.agent: node.content for node in tree.replies}
+    assert said.keys() == {"hello", "plain"}
+    assert said["hello"] == "Hello there." != said["plain"]
+    assert tree.models["user"] == tree.models["plain"] == SCRIPTED
+
+
+def test_a_role_has_a_model_and_settings_of_its_own() -> None:
+    (tree,) = simulate(
+        PERSONAS[0], model=SCRIPTED, user={"model": slow, "max_tokens": 7}, judge=slow, turns=1
+    )
+    models = {name: model.partition("#")[0] for name, model in tree.models.items()}
+    assert models["user"] == models["judge"] == "instance:slow"
+    assert models["inducer"] == SCRIPTED
+
+
+def test_users_tell_when_the_argument_says(own: Path) -> None:
+    (user,) = draw_personas(1, seed=7)
+    (tree,) = simulate(user, model=SCRIPTED, disclosure="reticent", turns=1, out="run")
+    assert tree.disclosure == "reticent"
+    assert {each.agent for each in tree.users} == {"rule"}
+
+
+def raising(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
+    return {}["nothing"]
+
+
+def test_what_a_function_raises_is_found_by_file_and_line() -> None:
+    told = rf"^instance:raising: {re.escape(__file__)}:\d+: KeyError: 'nothing'$"
+    with pytest.raises(CallError, match=told) as error:
+        simulate(PERSONAS[0], model=raising, turns=1)
+    cause = error.value.__cause__
+    assert isinstance(cause, KeyError)
+    assert [frame.name for frame in error.traceback][1:] == ["simulate", "_told"]
+    assert [each.name for each in traceback.extract_tb(cause.__traceback__)] == ["raising"]
+    with pytest.raises(ModelError, match="different calls were refused") as stopped:
+        simulate(PERSONAS[:3], model=raising, turns=1)
+    assert isinstance(stopped.value.__cause__, KeyError)
+    with pytest.raises(ConfigError) as wrong:
+        simulate(PERSONAS[0], model=SCRIPTED, turn=1)
+    assert [frame.name for frame in wrong.traceback][1:] == ["simulate", "run_anywhere"]
 
 
 TOLD = Persona.of("I bake.", "I like an emoji in every reply.")
@@ -204,6 +280,10 @@ def test_a_bar_is_shown_where_it_is_wanted(
     assert "1/1" in capsys.readouterr().err
     simulate(PERSONAS[:1], model=SCRIPTED, turns=1, progress=False)
     assert capsys.readouterr().err == ""
+    monkeypatch.delitem(sys.modules, "ipykernel")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    simulate(PERSONAS[:1], model=SCRIPTED, turns=1)
+    assert "1/1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,227 @@
+"""The arguments of a simulation from Python, made into personas and settings.
+
+What is given as an argument of its own is a setting by a short name: an error says which, and what
+to write where there is none.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Union
+
+from aloe.config import (
+    Config,
+    Disclosing,
+    SimulationConfig,
+    find_setting,
+    given_for,
+    load,
+    names_model,
+    with_model_beside,
+)
+from aloe.errors import ConfigError
+from aloe.memory.personas import find_problem, read_personas
+from aloe.models.instances import is_chat
+from aloe.schema import Persona
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from aloe.models.scripted import Script
+
+Personas = Persona | Sequence[Persona | str] | str | Path
+"""Whom the users play: one persona or several, profiles as texts in the first person in a list, or
+a personas.jsonl."""
+AnyModel = Union[str, "BaseChatModel", "Script"]
+"""A model string, a chat model of LangChain's, or a function."""
+RoleModel = AnyModel | Mapping[str, Any]
+"""Who plays a role: a model, or a mapping of the role's settings (`{"model": f, "temperature":
+0.3}`)."""
+Assistants = Mapping[str, RoleModel | None] | Sequence[RoleModel]
+"""The candidates by name, None for the model of all roles; or a list of functions, which go by
+their own names, and of mappings with a `name`."""
+
+A_MODEL = "a model string, a chat model of LangChain's or a function"
+
+
+@dataclass(frozen=True)
+class Given:
+    """The arguments of a simulation."""
+
+    personas: Personas
+    model: Any = None
+    base_url: str | None = None
+    config: str | Path | None = None
+    changes: Mapping[str, Any] | None = None
+    simulation: Mapping[str, Any] = field(default_factory=dict)
+    disclosure: Disclosing | None = None
+    roles: Mapping[str, Any] = field(default_factory=dict)
+    assistants: Any = None
+
+    def users(self) -> list[Persona]:
+        """Return whom the users play.
+
+        Raises:
+            ConfigError: one is no persona, or none that a file may hold.
+            InputError: the file cannot be read.
+        """
+        given: object = self.personas
+        if isinstance(given, str | Path):
+            return read_personas(_as_path(given))
+        if isinstance(given, Persona):
+            return [check_persona(given, "personas")]
+        if not isinstance(given, Sequence):
+            wanted = "a list of personas or texts, or a file"
+            raise ConfigError(f"personas: {wanted}, not {_brief(given)}")
+        return [_persona(each, number) for number, each in enumerate(given)]
+
+    def settings(self, trees: int) -> Config:
+        """Return what the arguments say together, with one tree for each of `trees` personas.
+
+        Raises:
+            ConfigError: an argument or a setting cannot be used.
+            InputError: the file of settings cannot be read.
+        """
+        if self.model is not None and not _is_model(self.model):
+            hint = "; name roles by arguments: user=, inducer=, judge=, assistants="
+            asked = hint if isinstance(self.model, Mapping) else ""
+            raise ConfigError(f"model: {A_MODEL}, not {_brief(self.model)}{asked}")
+        _check_named(self.simulation)
+        named = {f"simulation.{key}": value for key, value in self.simulation.items()}
+        named["user.disclosure"] = self.disclosure
+        changes = self._written()
+        path = Path(self.config) if self.config else None
+        try:
+            resolved = load(path, named, written=changes, source="arguments")
+            if "trees" not in resolved.simulation.model_fields_set:
+                resolved = resolved.updated({"simulation.trees": trees}, source="arguments")
+        except ConfigError as error:  # by the names that they have here
+            raise ConfigError(str(error).replace("simulation.", "")) from None
+        if self.model is None:
+            return resolved.with_model(None, self.base_url)
+        return with_model_beside(resolved, self.model, self.base_url, changes)
+
+    def _written(self) -> dict[str, Any]:
+        """Return the settings given as such, with the models of roles among them."""
+        changes = dict(self.changes or {})
+        for role, model in self.roles.items():
+            if model is None:
+                continue
+            if names_model(given_for(changes, f"models.{role}")):
+                _refuse_second(role)
+            changes |= {f"models.{role}.{key}": v for key, v in _as_role(role, model).items()}
+        if self.assistants is not None:
+            if given_for(changes, "models").get("assistants"):
+                _refuse_second("assistants")
+            changes["models.assistants"] = _list_assistants(self.assistants)
+        return changes
+
+
+def _is_model(given: object) -> bool:
+    return isinstance(given, str) or is_chat(given) or callable(given)
+
+
+def _refuse_second(role: str) -> None:
+    raise ConfigError(f"{role}: settings name models.{role} as well; leave one of them out")
+
+
+def _as_role(argument: str, given: object) -> dict[str, Any]:
+    """Return settings of a role's model."""
+    if isinstance(given, Mapping):
+        return dict(given)
+    if not _is_model(given):
+        raise ConfigError(f"{argument}: {A_MODEL}, or its settings, not {_brief(given)}")
+    return {"model": given}
+
+
+def _list_assistants(given: object) -> list[dict[str, Any]]:
+    """Return assistants as settings list them."""
+    if isinstance(given, Mapping):
+        found = [
+            {"name": name, **(_as_role(f"assistants['{name}']", each) if each is not None else {})}
+            for name, each in given.items()
+        ]
+    elif isinstance(given, Sequence) and not isinstance(given, str):
+        found = [_assistant(each, number) for number, each in enumerate(given)]
+    else:
+        wanted = 'models by name, such as {"mine": f, "plain": None}, or a list of functions'
+        raise ConfigError(f"assistants: {wanted}, not {_brief(given)}")
+    if len(found) < 2:
+        raise ConfigError(
+            'assistants: the judge compares at least two; add one, such as "plain": None for the '
+            "model of the other roles"
+        )
+    return found
+
+
+def _assistant(given: object, number: int) -> dict[str, Any]:
+    """Return one of a list; a function goes by its own name."""
+    if isinstance(given, Mapping):
+        return dict(given)
+    name = getattr(given, "__name__", "")
+    if is_chat(given) or not (callable(given) and name.isidentifier()):
+        raise ConfigError(
+            f"assistants[{number}]: has no name; give them by name, such as "
+            '{"mine": f, "plain": None}'
+        )
+    return {"name": name, "model": given}
+
+
+def _check_named(simulation: Mapping[str, Any]) -> None:
+    """Make sure that arguments which are settings of another section are told so."""
+    for name in simulation:
+        path = None if name in SimulationConfig.model_fields else find_setting(Config, name)
+        if path:
+            raise ConfigError(
+                f"arguments: '{name}' is no setting of [simulation]; write "
+                f'settings={{"{path}": ...}}'
+            )
+
+
+def _as_path(given: str | Path) -> Path:
+    """Return the file of personas that is named.
+
+    Raises:
+        ConfigError: it is a text rather than the name of a file.
+    """
+    path = Path(given)
+    if isinstance(given, str) and " " in given and path.suffix not in (".jsonl", ".gz"):
+        try:
+            there = path.exists()
+        except OSError:  # too long for a name
+            there = False
+        if not there:
+            raise ConfigError(
+                f"personas: '{given[:40]}' is no file and looks like a text; put it in a list, "
+                '[text], or make a persona of it, Persona.of(text, "")'
+            )
+    return path
+
+
+def _persona(given: object, number: int) -> Persona:
+    if not isinstance(given, str):
+        return check_persona(given, f"personas[{number}]", "a Persona or a text")
+    persona = Persona.of(given, "")
+    if not persona.facts:
+        raise ConfigError(f"personas[{number}]: is empty")
+    return check_persona(persona, f"personas[{number}]")
+
+
+def check_persona(given: object, argument: str, wanted: str = "a Persona") -> Persona:
+    """Return a persona that a file of personas might hold; its labels would be wrong otherwise.
+
+    Raises:
+        ConfigError: it is none, or no reader of personas would accept it.
+    """
+    if not isinstance(given, Persona):
+        raise ConfigError(f"{argument}: {wanted}, not {_brief(given)}")
+    if problem := find_problem(given):
+        raise ConfigError(f"{argument}: {problem}")
+    return given
+
+
+def _brief(given: object) -> str:
+    """Return a value as Python writes it, or its type where that is long or an address."""
+    written = repr(given)
+    plain = len(written) <= 60 and " at 0x" not in written
+    return written if plain else f"a {type(given).__name__}"
