@@ -98,7 +98,7 @@ def render_card(bench: Bench, passports: Sequence[Passport]) -> str:
     parts = [f"## ALOE benchmark: {escape(result.candidate)}\n"]
     if gaps := result.describe_gaps():
         parts.append(f"**Incomplete**: {gaps}.\n")
-    parts += [f"- Warning: {escape(text)}" for text in result.warnings]
+    parts += [f"- Warning: {escape(text)}" for text in bench.warnings]
     for suite, by_condition in result.suites.items():
         parts += [f"\n### {escape(suite)}\n", _suite(by_condition)]
     parts.append("\n### Judges\n")

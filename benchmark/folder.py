@@ -132,6 +132,20 @@ class Bench:
         """
         return BenchResult.read(self.path / RESULT)
 
+    @property
+    def warnings(self) -> list[str]:
+        """What its result warns of, and of which conditions the folder holds figures only.
+
+        Raises:
+            InputError: there is no result, or it is broken.
+        """
+        absent = self.result.conditions.keys() - self.conditions.keys()
+        found = [
+            f"the dialogues of the condition {name} are not in this folder, only their figures"
+            for name in sorted(absent)
+        ]
+        return [*self.result.warnings, *found]
+
 
 def _read_rows(path: Path) -> list[ReplyScores]:
     """Return the scores in a folder; what earlier versions left out is read from its dialogues."""

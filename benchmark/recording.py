@@ -1,8 +1,8 @@
 """Record the example that ships: `python -m aloe.benchmark.recording --help`.
 
 What is recorded are folders that commands of this program left: the first trees of two runs, and
-whole bench folders of the base and of a trained model, controls left out. Nothing is chosen or
-changed.
+whole bench folders of the base and of a trained model, controls left out: their figures stand in
+the results. Nothing is chosen or changed.
 """
 
 import json
@@ -52,7 +52,8 @@ Recorded with aloe {version}. Nothing in it was chosen by hand.
   It is a small model, and a poor judge: read what is said, not who wins.
 - `base/`, `trained/`: the benchmark of {base} before training, and of the trained model
   ({trained}), both of {pair_by}, {day}:
-  {dialogues} users whom training never met, {turns} turns each.
+  {dialogues} users whom training never met, {turns} turns each. Of other conditions, such as
+  `ceiling`, the results hold the figures, and no dialogue is here.
 
 The models are small: look at what they keep of what they are told, not at what they know.
 """

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from aloe.benchmark.bench_result import BenchResult, PlayedCondition
+from aloe.benchmark.bench_result import PlayedCondition
 from aloe.benchmark.card import (
     collect_provenance,
     describe_judges,
@@ -112,7 +112,7 @@ def render_report(
         note=_note(bench, rows),
         status=describe_state(bench),
         sections=[*sections.items(), ("cases-list", "Cases"), ("trust", "How far to trust it")],
-        warnings=_warnings(result) if result else [],
+        warnings=_warnings(bench) if result else [],
         suites=[_suite(*each, result.conditions, rows) for each in suites] if result else [],
         passports=[each.summary() for each in passports],
         about_judges=describe_judges(bench).replace("`", ""),
@@ -145,9 +145,9 @@ def _note(bench: Bench, rows: Mapping[Condition, Sequence[ReplyScores]]) -> str:
     return f"{said}. Rated so far: {', '.join(rated)}. Figures come with the last dialogue."
 
 
-def _warnings(result: BenchResult) -> list[str]:
-    gaps = result.describe_gaps()
-    return [*([f"Incomplete: {gaps}."] if gaps else []), *result.warnings]
+def _warnings(bench: Bench) -> list[str]:
+    gaps = bench.result.describe_gaps()
+    return [*([f"Incomplete: {gaps}."] if gaps else []), *bench.warnings]
 
 
 def _suite(
@@ -159,13 +159,14 @@ def _suite(
     """Return what the page says of one suite."""
     main = next(iter(by_condition.values()))
     low, high = main.scale
+    counts = {c: _count_cells(name, rows[c]) for c in by_condition if c in rows}
     return {
         "name": name,
         "about": f"{counted(main.cases, 'case')}, {counted(main.dialogues, 'dialogue')}, "
         f"levels {low:g} to {high:g}. "
         f"Intervals are 95% and rest on {counted(main.clusters, 'cluster')}.",
         "tiles": list(_tiles(main)),
-        "charts": _charts(by_condition, {c: _count_cells(name, rows[c]) for c in by_condition}),
+        "charts": _charts(by_condition, counts),
         "conditions": name_columns(by_condition),
         "figures": figure_rows(by_condition),
         "legend": [(each, conditions[each].model, conditions[each].about) for each in by_condition],
@@ -225,7 +226,7 @@ def _charts(
         ]
         rests = [each[name] for each in counts.values() if name in each]
         if name == "own":
-            rests.append(next(iter(counts.values()))["swapped"])
+            rests += [each["swapped"] for each in counts.values()][:1]
             swapped = _curve("swapped persona", main.curves["swapped"])
             curves.append(replace(swapped, low=(), high=(), dashed=True))
         if curves:

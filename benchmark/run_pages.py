@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import extract_tb
 from urllib.parse import quote
 
 from aloe.benchmark.folder import SCORES, Bench
@@ -115,6 +116,14 @@ def _list_version(runs: dict[str, ListedRun]) -> str:
 
 def _address(name: str) -> str:
     return RUN + quote(name)
+
+
+def explain_fault(address: str, error: Exception) -> tuple[str, ServedPage]:
+    """Return what to say, in one line and as a page, where a page failed unforeseen."""
+    place = extract_tb(error.__traceback__)[-1]
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    said = f"{what} ({Path(place.filename).name}:{place.lineno}); this is a fault of aloe's"
+    return f"{address} cannot be shown: {said}", _message(500, f"{address} cannot be shown", said)
 
 
 def _message(status: int, title: str, text: str, live: Live | None = None) -> ServedPage:

@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from aloe.benchmark.run_pages import RunPages, ServedPage
+from aloe.benchmark.run_pages import RunPages, ServedPage, explain_fault
+from aloe.console import say_error
 from aloe.errors import ConfigError
 from aloe.page import SERVED_POLICY
 
@@ -78,7 +79,13 @@ class _Handler(BaseHTTPRequestHandler):
             said = f"This server answers to {self.server.url} only.\n"
             return ServedPage(HTTPStatus.FORBIDDEN, said, "text/plain; charset=utf-8")
         parts = urlsplit(self.path)
-        return self.server.pages.answer(unquote(parts.path), dict(parse_qsl(parts.query)))
+        address, query = unquote(parts.path), dict(parse_qsl(parts.query))
+        try:
+            return self.server.pages.answer(address, query)
+        except Exception as error:  # else the browser gets nothing, and nobody learns why
+            line, page = explain_fault(address, error)
+            say_error(line)
+            return page
 
     def _send(self, answer: ServedPage, *, with_body: bool) -> None:
         body = answer.text.encode()

@@ -24,6 +24,8 @@ from aloe.benchmark.example import (
 )
 from aloe.benchmark.folder import read_bench
 from aloe.benchmark.recording import MOST_BYTES, record
+from aloe.benchmark.report import render_report
+from aloe.benchmark.run_pages import RunPages
 from aloe.errors import StoreError
 from aloe.memory.run_folder import read_trees
 from aloe.schema import UserNode
@@ -73,6 +75,38 @@ def test_it_is_shown_and_every_command_that_it_names_works(
     assert Path("mine/pairs.jsonl").stat().st_size
     again = aloe("example", "mine", "--json")
     assert (again.code, again.result["written"]) == (0, False)
+
+
+@pytest.mark.parametrize("name", [BASE, TRAINED, TREES, FREE_TEXT])
+def test_every_command_that_reads_a_folder_reads_this_one(
+    aloe: RunAloe, example: Path, name: str
+) -> None:
+    folder, out = example / name, example / "out"
+    benches = [
+        ("bench", "report", folder),
+        ("bench", "compare", folder, example / BASE if name == TRAINED else example / TRAINED),
+    ]
+    for command in (
+        ("trace", folder),
+        ("trace", folder, "--first"),
+        ("report", folder),
+        ("export", folder, "--format", "sft", "--out", out / "sft.jsonl"),
+        *(benches if name in (BASE, TRAINED) else ()),
+    ):
+        ran = aloe(*command)
+        assert ran.code == 0, (command, ran.err)
+    pages = RunPages([example])
+    assert {pages.answer(each, {}).status for each in ("/", f"/run/{name}")} == {200}
+
+
+def test_figures_of_a_condition_whose_dialogues_are_not_there_are_shown_and_said_to_be_so(
+    copied: Path,
+) -> None:
+    bench = read_bench(copied / TRAINED)
+    assert "ceiling" in bench.result.conditions.keys() - bench.conditions.keys()
+    for shown in (render_report(bench), render_card(bench, [])):
+        assert "ceiling are not in this folder, only their figures" in " ".join(shown.split())
+        assert "told who the user is" in shown or "ceiling (condition)" in shown
 
 
 def test_an_example_of_another_version_goes_aside_with_what_was_made_from_it(

@@ -20,6 +20,7 @@ from wellformed import faults_of
 from aloe.benchmark.listed_runs import find_runs
 from aloe.benchmark.run_pages import RunPages, ServedPage
 from aloe.benchmark.run_server import RunServer
+from aloe.console import stderr
 from aloe.errors import InputError
 from aloe.memory.run_folder import RunFolder
 from aloe.schema import Tree
@@ -318,3 +319,22 @@ def test_folders_that_are_no_runs_are_refused(runs: Path, aloe: RunAloe, name: s
     assert aloe("view", runs, runs / name).is_one_line_about(name)
     with pytest.raises(InputError):
         find_runs([runs / name])
+
+
+def test_a_fault_is_a_page_and_a_line_and_no_empty_answer(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise KeyError("ceiling")
+
+    stderr.cache_clear()
+    monkeypatch.setattr("aloe.benchmark.run_pages.render_run", fail)
+    with serving(RunPages([runs])) as server:
+        status, _, page = ask(server, "/run/first")
+    said = capsys.readouterr().err
+    assert status == 500
+    for text in (page.replace("&#39;", "'"), said):
+        assert "/run/first cannot be shown" in text
+        assert "KeyError: 'ceiling' (test_view.py:" in text
+    assert len(said.splitlines()) == 1
+    assert faults_of(page) == []
