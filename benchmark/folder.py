@@ -23,7 +23,7 @@ from aloe.config.differences import UNSHAPING
 from aloe.errors import ConfigError, InputError
 from aloe.files.records import read_models
 from aloe.files.writing import model_lines, replace_text
-from aloe.memory.run_folder import RunFolder, read_trees
+from aloe.memory.run_folder import RunFolder, explain_lack, read_trees
 from aloe.passport import Passport, read_audit
 from aloe.schema import Tree
 
@@ -198,7 +198,8 @@ def read_bench(path: Path) -> Bench:
         InputError: it is none.
     """
     if not (path / SCORES).is_file() or not (path / CONFIG).is_file():
-        raise InputError(path, "holds no benchmark; run `aloe bench run --out DIR` first")
+        advice = "holds no benchmark; run `aloe bench run --out DIR` first"
+        raise explain_lack(path, SCORES, advice)
     return Bench(path=path)
 
 

@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,6 +28,8 @@ from aloe.memory.growing_trees import GrowingTrees
 from aloe.memory.run_inputs import RunInputs
 from aloe.schema import SCHEMA_VERSION, Persona, Tree
 
+MOST_NAMED = 8
+"""Runs that an error names."""
 _NO_TREE = f"not a tree of schema version {SCHEMA_VERSION}"
 
 
@@ -260,6 +263,24 @@ def check_out(out: Path, sources: Iterable[Path]) -> None:
         raise ConfigError(f"--out {out} holds the trees of a run; name another file")
 
 
+def explain_lack(path: Path, file: str, otherwise: str) -> InputError:
+    """Return the error about a folder without a file: it is not there, or runs lie below it.
+
+    Args:
+        path: what was named.
+        file: name of the file, which tells a folder of the wanted kind.
+        otherwise: what to say where neither is so.
+    """
+    if not path.exists():
+        return InputError(path, "does not exist")
+    below = chain(path.glob(f"*/{file}"), path.glob(f"*/*/{file}"))
+    found = [each.parent.relative_to(path).as_posix() for each in below]
+    if not found:
+        return InputError(path, otherwise)
+    named = ", ".join(sorted(found)[:MOST_NAMED]) + ", ..." * (len(found) > MOST_NAMED)
+    return InputError(path, f"name one of the runs in this folder: {named}")
+
+
 def read_trees(path: Path) -> Iterator[Tree]:
     """Yield the trees of a run folder, or of a JSONL file, one at a time.
 
@@ -270,7 +291,8 @@ def read_trees(path: Path) -> Iterator[Tree]:
     """
     file = path / "trees.jsonl" if path.is_dir() else path
     if not file.exists():
-        raise InputError(file, "there are no trees here; run `aloe simulate --out DIR` first")
+        advice = "there are no trees here; run `aloe simulate --out DIR` first"
+        raise explain_lack(path, "trees.jsonl", advice)
     seen = dict[str, int]()
     for number, tree in read_models(file, Tree, what=_NO_TREE, torn=True):
         if (before := seen.setdefault(tree.id, number)) != number:

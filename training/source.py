@@ -10,7 +10,7 @@ from aloe.errors import InputError
 from aloe.files.lines import Place, refuse
 from aloe.files.records import read_records
 from aloe.memory.conversations import is_conversation, read_paths, unite
-from aloe.memory.run_folder import read_trees
+from aloe.memory.run_folder import explain_lack, read_trees
 from aloe.schema import Tree
 
 Kind = Literal["trees", "conversations", "rows"]
@@ -83,4 +83,5 @@ def find_file(data: Path, row_format: str) -> Path:
     if found := next((data / name for name in names if (data / name).is_file()), None):
         return found
     known = ", ".join(f"{stem}.jsonl" for stem in ("trees", *stems))
-    raise InputError(data, f"holds none of {known} (or .jsonl.gz, .parquet); name a file")
+    advice = f"holds none of {known} (or .jsonl.gz, .parquet); name a file"
+    raise explain_lack(data, "trees.jsonl", advice)

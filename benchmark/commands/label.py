@@ -110,7 +110,7 @@ def label(options: LabelOptions) -> None:
 
     options.check()
     run = options.run
-    if not run.is_dir():
+    if run.is_file():
         raise InputError(run, "name a run folder: labels are kept beside its trees")
     own = RunFolder(run).config
     stored = settings.read_stored(own) if own.exists() and options.config is None else None

@@ -38,7 +38,7 @@ def report(
     from aloe.files.writing import replace_text
     from aloe.memory.run_page import render_run
 
-    if not run.is_dir():
+    if run.is_file():
         raise InputError(run, "name a run folder")
     found = render_run(run, shown=count)
     if not found.trees:

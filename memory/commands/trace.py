@@ -122,6 +122,8 @@ def _follow(trace: TracedRun, *, as_json: bool) -> None:
     from aloe.views.answers import Interpreter
     from aloe.views.calls import call_line
 
+    if not trace.run.exists():
+        raise InputError(trace.run, "does not exist")
     if not trace.run.is_dir():
         raise InputError(trace.run, "there is no run folder here to follow")
     seen, interpreter = 0, Interpreter(tells=find_stated, min_mass=trace.min_mass)

@@ -99,6 +99,22 @@ def test_every_command_that_reads_a_folder_reads_this_one(
     assert {pages.answer(each, {}).status for each in ("/", f"/run/{name}")} == {200}
 
 
+@pytest.mark.parametrize(
+    "command", ["trace", "trace --follow", "report", "export --format sft --out x.jsonl", "label",
+                "relabel", "bench report", "train sft --model x --out y --data"],
+)  # fmt: skip
+def test_a_folder_around_runs_is_answered_with_their_names(
+    command: str, aloe: RunAloe, copied: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    runs = "base, trained" if "bench" in command else "base, free-text, trained, trees"
+    if "--follow" not in command:
+        said = f"name one of the runs in this folder: {runs}"
+        assert aloe(*command.split(), copied).is_one_line_about(f"{copied}: {said}")
+    missing = copied / "none"
+    assert aloe(*command.split(), missing).is_one_line_about(f"{missing}: ", " exist")
+
+
 def test_figures_of_a_condition_whose_dialogues_are_not_there_are_shown_and_said_to_be_so(
     copied: Path,
 ) -> None:

@@ -312,7 +312,7 @@ def test_bad_input_is_one_line(
 
 def test_a_run_that_is_not_there(aloe: RunAloe, tmp_path: Path) -> None:
     ran = aloe("rejudge", tmp_path / "x", "--judge", SCRIPTED, "--out", tmp_path / "new")
-    assert ran.is_one_line_about("there are no trees here")
+    assert ran.is_one_line_about("x: does not exist")
     assert not (tmp_path / "new").exists()
 
 

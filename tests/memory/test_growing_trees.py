@@ -90,5 +90,5 @@ def test_what_a_kill_has_torn_is_left_out(folder: RunFolder, broken: str) -> Non
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there are no trees here"):
         read_run(tmp_path)
-    with pytest.raises(InputError, match="there are no trees here"):
+    with pytest.raises(InputError, match="none: does not exist"):
         read_run(tmp_path / "none")
