@@ -118,8 +118,7 @@ class _JudgingDisplay(RunDisplay):
     def lines(self, p: "RunProgress") -> dict[str, str]:
         """Return what the judge found, by the name of the line."""
         return {
-            "trees": f"{p.finished} judged now, {p.finished_before} there before, "
-            f"{len(p.failures)} set aside",
+            "trees": self.count_trees("judged"),
             "verdicts": describe_verdicts(p),
         }
 

@@ -1,5 +1,6 @@
 """The live display of a simulation, or of another run over trees."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -88,7 +89,8 @@ class RunDisplay(Display):
         return (
             f"{self.name}: {p.finished_before + p.finished}/{p.wanted} trees, {p.running} running, "
             f"{self._calls_so_far()}, {t.output_tokens} tokens written, "
-            f"{tokens_per_second:.0f} tokens/s; {self.findings(so_far)}"
+            f"{tokens_per_second:.0f} tokens/s"
+            + (f"; {found}" if (found := self.findings(so_far)) else "")
             + (f"; {len(p.failures)} set aside" if p.failures else "")
             + (f", {left}" if (left := to_go(self.to_go())) else "")
             + awaited_batches(self._calls)
@@ -97,7 +99,7 @@ class RunDisplay(Display):
     def findings(self, so_far: "RunProgress") -> str:
         """Return what came of the run so far, for the plain line."""
         revealed = so_far.ledger.counts()["revealed"]
-        return f"{describe_verdicts(so_far)}, {'-' if revealed is None else revealed} revealed"
+        return ", ".join(_present(describe_verdicts(so_far), list_counts({"revealed": revealed})))
 
     def _calls_so_far(self) -> str:
         """Return the calls that were made, and of how many if that was forecast."""
@@ -140,23 +142,27 @@ class RunDisplay(Display):
         spent = spending(self._calls, self._pace)
         if p.expected and p.running:
             spent["calls"] = f"{self._calls_so_far()}, {self._pace.rates()[0]:.1f}/s"
-        return grid(self.lines(p) | spent)
+        if self._calls.totals.known_cost == 0:  # of local models, say
+            del spent["cost"]
+        return grid({name: text for name, text in self.lines(p).items() if text} | spent)
 
     def lines(self, p: "RunProgress") -> dict[str, str]:
-        """Return what came of the run so far, by the name of the line."""
+        """Return what came of the run so far, by the name of the line; nothing of what is zero."""
+        nodes = counted(p.nodes, "node") if p.nodes else ""
+        under_way = f"{counted(p.running, 'tree')} under way" if p.running else ""
         return {
-            "trees": f"{p.finished} grown now, {p.finished_before} there before, "
-            f"{len(p.failures)} set aside; {counted(p.nodes, 'node')}",
-            "turns": f"{p.turns} played"
-            + (f", {counted(p.running, 'tree')} under way" if p.running else ""),
+            "trees": "; ".join(_present(self.count_trees("grown"), nodes)),
+            "turns": ", ".join(_present(list_counts({"played": p.turns}), under_way)),
             "verdicts": describe_verdicts(p),
             "ledger": _describe_ledger(p.ledger),
-            "user": ", ".join(
-                f"{counted(p.severity[kind], 'message')} {kind}"
-                for kind in ("repaired", "blemished", "spoiled")
-            )
-            + (f"; {p.spoiled / p.finished:.0%} of the trees spoiled" if p.finished else ""),
+            "user": _describe_user(p),
         }
+
+    def count_trees(self, done: str) -> str:
+        """Return how many trees were done now, were there before and were set aside."""
+        p = self._progress
+        before, aside = p.finished_before, len(p.failures)
+        return list_counts({f"{done} now": p.finished, "there before": before, "set aside": aside})
 
     def result(self) -> dict[str, Any]:
         """Return the figures for machines."""
@@ -184,23 +190,46 @@ class RunDisplay(Display):
         }
 
 
+def list_counts(counts: Mapping[str, int | None]) -> str:
+    """Return numbers with what they count; what there is none of is left out."""
+    return ", ".join(f"{number:,} {what}" for what, number in counts.items() if number)
+
+
 def describe_verdicts(progress: "RunProgress") -> str:
     """Return what the judge made of the comparisons so far."""
     outcomes = progress.outcomes
     preferred = outcomes["first"] + outcomes["second"]
-    return f"{preferred} preferred, {outcomes['tie']} tie, {outcomes['abstain']} abstain"
+    others = {name: outcomes[name] for name in ("tie", "abstain")}
+    return list_counts({"preferred": preferred, **others})
 
 
 def _describe_ledger(tally: "Tally") -> str:
     """Return how well the inducer marked what the user told, as the check sees it."""
+    if tally.unchecked:
+        return "not checked"
     shares = (("recall", tally.recall), ("precision", tally.precision))
-    figures = [f"{name} {'-' if share is None else f'{share:.0%}'}" for name, share in shares]
-    counts = {name: "-" if n is None else n for name, n in tally.counts().items()}
-    figures += [f"{counts[kind]} {kind}" for kind in ("revealed", "contradicted", "invented")]
-    told = [
-        f"{tally.reasons[why]} {words}"
-        for why, words in REASONS.items()
-        if why != "scheduled" and tally.reasons[why]
+    figures = [f"{name} {share:.0%}" for name, share in shares if share is not None]
+    counts = {kind: tally.kinds[kind] for kind in ("revealed", "contradicted", "invented")}
+    told = {words: tally.reasons[why] for why, words in REASONS.items() if why != "scheduled"}
+    minds = f"{tally.mind_reading} of {tally.replies} replies read minds"
+    parts = (
+        ", ".join(_present(*figures, list_counts(counts))),
+        minds if tally.mind_reading else "",
+        f"told: {listed}" if (listed := list_counts(told)) else "",
+    )
+    return "; ".join(_present(*parts))
+
+
+def _describe_user(p: "RunProgress") -> str:
+    """Return how often the simulated user went wrong."""
+    found = [
+        f"{counted(p.severity[kind], 'message')} {kind}"
+        for kind in ("repaired", "blemished", "spoiled")
+        if p.severity[kind]
     ]
-    parts = [", ".join(figures), f"{counts['mind_reading']} of {tally.replies} replies read minds"]
-    return "; ".join([*parts, *([f"told: {', '.join(told)}"] if told else [])])
+    spoiled = f"{p.spoiled / p.finished:.0%} of the trees spoiled" if p.spoiled else ""
+    return "; ".join(_present(", ".join(found), spoiled))
+
+
+def _present(*parts: str) -> list[str]:
+    return [part for part in parts if part]

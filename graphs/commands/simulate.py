@@ -9,6 +9,7 @@ import typer
 from aloe.console import finish, say, say_written, show
 from aloe.errors import BUDGET_SPENT, BudgetError, ConfigError
 from aloe.graphs.commands.dashboard import RunDisplay, exit_on_failures
+from aloe.number_format import counted
 from aloe.options import (
     BaseUrl,
     Batch,
@@ -293,9 +294,10 @@ def _run(simulation: "Simulation", options: SimulateOptions) -> None:
         loop.run(simulation.check_servers())
         with simulation.writing() as events:
             calls = simulation.open_log(events)
-            display = RunDisplay(progress, calls, quiet=options.quiet)
+            done = not simulation.unfinished()
+            display = RunDisplay(progress, calls, quiet=options.quiet or done)
             calls.listen(display.follow)
-            if not options.quiet:
+            if not display.quiet:
                 _announce(simulation, forecast)
             try:
                 with resumable(folder.path), display.running():
@@ -305,8 +307,10 @@ def _run(simulation: "Simulation", options: SimulateOptions) -> None:
             finally:
                 if options.record:
                     record(folder.events, options.record)
-    show(display.figures(), as_json=options.as_json)
-    say_written(folder.path, *filter(None, [options.record]))
+    there = f"{counted(progress.wanted, 'tree')}, all in {folder.path} already; nothing to do"
+    show(there if done else display.figures(), as_json=options.as_json, lines=done)
+    if written := [*([] if done else [folder.path]), *filter(None, [options.record])]:
+        say_written(*written)
     finish(
         {"out": str(folder.path), **display.result(), "stopped": stopped}, as_json=options.as_json
     )

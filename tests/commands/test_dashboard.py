@@ -170,6 +170,19 @@ def test_figures_of_a_real_tree() -> None:
     assert "1 grown now" in text
 
 
+def test_what_there_is_none_of_is_left_out() -> None:
+    progress = RunProgress(wanted=3, finished_before=1)
+    progress.add(grow(config(turns=2), persona=PERSONAS[0]))
+    shown = RunDisplay(progress, CallLog(), quiet=True)
+    figures = shown.lines(progress)
+    assert figures["trees"].startswith("1 grown now, 1 there before; ")
+    assert not re.search(
+        r"(?<![\d.])0 ", f"{figures} {drawn(shown.figures(), 120)}".split("calls")[0]
+    )
+    assert "cost" not in drawn(shown.figures(), 120)
+    assert "set aside" not in drawn(shown.figures(), 120)
+
+
 def test_a_training_says_when_it_will_be_done(still: Any) -> None:
     shown = TrainingDisplay(TrainingProgress(method="sft"), quiet=True)
     assert shown.to_go() == ""

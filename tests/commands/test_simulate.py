@@ -57,6 +57,8 @@ def test_the_same_command_again_does_nothing(aloe: RunAloe, personas_file: Path,
         2,
     )
     assert again.result["calls"] == 0
+    said = [line for line in again.err.splitlines() if line]
+    assert said == [f"2 trees, all in {out} already; nothing to do"]
     assert (out / "trees.jsonl").read_bytes() == before
 
 
