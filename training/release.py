@@ -185,7 +185,7 @@ def render_dataset_card(
     lengths = [_prompt_length(row.get("prompt")) for held in rows.values() for row in held]
     known = [_names_speakers(tree) for tree in trees]
     made = describe_makers(trees, label)
-    models = Counter(f"{role}: {name}" for tree in trees for role, name in tree.models.items())
+    models = Counter(f"{role}: {name}" for tree in trees for role, name in tree.players.items())
     models.update({"not known": known.count(False)} if not all(known) else {})
     personas = {split: len({row["persona"] for row in held}) for split, held in rows.items()}
     told = "\n".join(["## Settings\n", "```", *settings, "```", "", ""]) if settings else ""

@@ -147,7 +147,7 @@ def _agents(trees: "Sequence[Tree]", spent: Spending) -> list[tuple[str, ...]]:
     faults: Counter[str] = Counter()
     models: dict[str, dict[str, None]] = {}  # all of an agent: trees may be of several runs
     for tree in trees:
-        for name, model in tree.models.items():
+        for name, model in tree.players.items():
             models.setdefault(name, {})[model] = None
         for node in tree.nodes:
             messages[node.agent] += 1

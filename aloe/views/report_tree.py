@@ -65,7 +65,7 @@ def tree_data(
 def _about(tree: "Tree") -> Iterator[tuple[str, str]]:
     """Yield who the user is and how the tree was grown, as pairs of name and text."""
     persona, models = tree.persona, dict[str, list[str]]()
-    for agent, model in tree.models.items():
+    for agent, model in tree.players.items():
         models.setdefault(model, []).append(agent)
     yield "Life", persona.profile or profile_of(persona)
     yield "Personality", persona.personality

@@ -261,7 +261,7 @@ def head(tree: "Tree", account: Account | None = None) -> RenderableType:
 
 def _models(tree: "Tree") -> str:
     agents: dict[str, list[str]] = {}
-    for agent, model in tree.models.items():
+    for agent, model in tree.players.items():
         agents.setdefault(model, []).append(agent)
     return "; ".join(f"{model} ({', '.join(names)})" for model, names in agents.items())
 
