@@ -23,18 +23,19 @@ WISHES := question,exclamation,numbers,contractions,sentences,hedging
 
 demo: $(VENV)/.program
 	@echo; echo "A model before and after training, with a user that training never met (recorded):"; echo
-	@$(BIN)/aloe example $(EXAMPLE)
+	@$(BIN)/aloe example $(EXAMPLE) --no-next
 	@echo; echo "Now live: three users, two assistants, the built-in model."; echo
 	$(BIN)/aloe personas verifiable --count 3 --wishes 4 --about $(WISHES) --seed 7 --out $(RUN)/personas.jsonl
 	$(BIN)/aloe simulate $(DEMO) --personas $(RUN)/personas.jsonl --out $(RUN)
 	$(BIN)/aloe export $(RUN) --format sft --out $(RUN)/datasets/sft.jsonl
 	$(BIN)/aloe export $(RUN) --format dpo --out $(RUN)/datasets/dpo.jsonl
-	@echo
+	@echo; echo "Made: conversation trees in $(RUN), and training rows from them in $(RUN)/datasets."
+	@echo "The exchange with the clearest preference:"; echo
 	@$(BIN)/aloe trace $(RUN) --highlight
-	@echo
-	@echo "Next: $(BIN)/aloe trace $(RUN) --first   the whole conversation as a tree"
-	@echo "      $(BIN)/aloe report $(RUN)          the same as an HTML page"
-	@echo "      $(BIN)/aloe chat                      be the user yourself"
+	@echo; echo "Next:"
+	@echo "  $(BIN)/aloe trace $(RUN) --first   the whole conversation as a tree"
+	@echo "  $(BIN)/aloe view runs --open          these runs and the recorded one in a browser"
+	@echo "  $(BIN)/aloe chat                      be the user yourself"
 
 test: lint types tests
 

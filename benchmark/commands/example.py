@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
-from aloe.console import finish, say_written, show
+from aloe.console import finish, say, say_written, show, show_text
 from aloe.options import Json, Svg
 
 
@@ -15,6 +14,9 @@ def example(
         "runs/example"
     ),
     svg: Svg = None,
+    name_next: Annotated[
+        bool, typer.Option("--next/--no-next", help="Whether to end with what to try next.")
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Copy a recorded run: conversation trees, and a benchmark before and after training.
@@ -38,7 +40,9 @@ def example(
             save_svg(pair, svg, title="aloe example")
             say_written(svg)
     show(found.tabulate(), as_json=as_json)
-    show(Text("\nnext:\n" + "\n".join(f"  {each}" for each in commands)), as_json=as_json)
+    if name_next:  # never wrapped, so that it can be copied
+        lines = "\n".join(["\nnext:", *(f"  {each}" for each in commands)])
+        say(lines) if as_json else show_text(lines)
     result = {
         "out": str(folder),
         "written": written,

@@ -63,6 +63,7 @@ def test_it_is_shown_and_every_command_that_it_names_works(
     aloe: RunAloe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "50")
     ran = aloe("example", "mine", "--json")
     assert ran.code == 0
     assert ran.result["written"]
@@ -73,6 +74,9 @@ def test_it_is_shown_and_every_command_that_it_names_works(
     for words in following:
         assert aloe(*words).code == 0
     assert Path("mine/pairs.jsonl").stat().st_size
+    shown = aloe("example", "mine").out
+    assert [f"  {each}" for each in ran.result["next"]] == shown.splitlines()[-5:]
+    assert "next:" not in aloe("example", "mine", "--no-next").out
     again = aloe("example", "mine", "--json")
     assert (again.code, again.result["written"]) == (0, False)
 
