@@ -145,8 +145,11 @@ def validate(
         if problem["type"] == "extra_forbidden":
             near = _suggestion(kind, key)
             raise ConfigError(f"{source}: unknown setting '{key}'{near}") from None
-        message = problem["msg"].removeprefix("Value error, ")
         where = f"{source}: {key}" if key else source
+        if problem["type"] == "literal_error":
+            choices = problem["ctx"]["expected"].replace("'", "")
+            raise ConfigError(f"{where} is {choices}, not {problem['input']!r}") from None
+        message = problem["msg"].removeprefix("Value error, ")
         raise ConfigError(f"{where}: {message}") from None
 
 

@@ -372,3 +372,16 @@ def test_a_wrong_flag_is_not_blamed_on_the_file(tmp_path: Path) -> None:
     file.write_text("[simulation]\nturns = 0\n")
     with pytest.raises(ConfigError, match=r"mine\.toml: simulation.turns: "):
         load(file, {"simulation.trees": 4, "simulation.turns": None})
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("user.disclosure", "schedule, answering or reticent, not 'shy'"),
+        ("user.phrases", "train or test, not 'shy'"),
+        ("simulation.engine", "local or ray, not 'shy'"),
+    ],
+)
+def test_a_choice_that_there_is_not_is_answered_with_those_there_are(key: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=f"^test: {key} is {said}$"):
+        config().updated({key: "shy"}, source="test")

@@ -254,7 +254,10 @@ def test_a_key_never_leaves_the_environment(
         (["--expansion", "all"], ["simulation.expansion", "preferred"]),
         (["--config", "none.toml"], ["none.toml", "cannot be read"]),
         (["--personas", "none.jsonl"], ["none.jsonl", "cannot be read"]),
-        (["--disclosure", "answers"], ["user.disclosure", "'answering'"]),
+        (
+            ["--disclosure", "answers"],
+            ["user.disclosure is schedule, answering or reticent, not 'answers'"],
+        ),
     ],
 )
 def test_a_wrong_flag(
