@@ -122,6 +122,15 @@ COMMANDS = {
         hidden=True,
     ),
 }
+PANELS = {
+    "Start": "init example doctor chat config trust",
+    "Personas and trees": "personas simulate batches trees relabel rejudge",
+    "Train": "export train experiment",
+    "Measure": "bench judge users label",
+    "Look": "trace report view",
+    "Extend": "roles graph schema",
+}
+"""The commands as `aloe --help` groups them."""
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
@@ -144,8 +153,13 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings=SETTINGS,
 )
-for _name, _command in COMMANDS.items():
-    app.command(_name, help=_command.help, hidden=_command.hidden)(lambda: None)
+_panels = {name: panel for panel, names in PANELS.items() for name in names.split()}
+for _name in dict.fromkeys([*_panels, *COMMANDS]):
+    _command = COMMANDS[_name]
+    _panel = _panels.get(_name)
+    app.command(_name, help=_command.help, hidden=_command.hidden, rich_help_panel=_panel)(
+        lambda: None
+    )
 
 
 def load(name: str) -> Any:

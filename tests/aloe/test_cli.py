@@ -7,7 +7,7 @@ import pytest
 from command import RunAloe, StartAloe
 
 import aloe as package
-from aloe.cli import COMMANDS, load
+from aloe.cli import COMMANDS, PANELS, load
 
 ROOT = Path(package.__file__).parent.parent
 VERBS = ("simulate", "export", "trace", "doctor", "schema", "personas grow")
@@ -32,6 +32,15 @@ def test_without_a_verb_there_is_help(aloe: RunAloe) -> None:
     assert all(verb.split()[0] in aloe("--help").out for verb in VERBS)
     assert aloe("--version").out.strip() == package.__version__
     assert aloe("nonsense").code == 2
+
+
+def test_help_has_every_command_in_one_group(aloe: RunAloe) -> None:
+    grouped = " ".join(PANELS.values()).split()
+    assert sorted(grouped) == sorted(name for name, each in COMMANDS.items() if not each.hidden)
+    shown = aloe("--help").out
+    assert all(f"─ {panel} ─" in shown for panel in PANELS)
+    assert "─ Commands ─" not in shown
+    assert "experiment-trees" not in shown
 
 
 def test_it_is_a_module_too() -> None:
