@@ -5,12 +5,13 @@ runs is there at once; pages read the trees.
 """
 
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from hashlib import sha256
 from os import DirEntry, scandir
 from pathlib import Path
 
@@ -166,6 +167,25 @@ def find_runs(folders: Sequence[Path]) -> FoundRuns:
                 name = _name(folder, path, found)
                 found[name] = ListedRun(name=name, path=path)
     return FoundRuns(runs=found, unread=unread)
+
+
+def choose_pair(runs: Sequence[ListedRun]) -> tuple[int, int]:
+    """Return the places of two runs to compare: of benchmarks with the same cases, if there are."""
+    seen: dict[bytes, int] = {}
+    sizes = Counter(map(_size_of_cases, runs))
+    for place, run in enumerate(runs):
+        size = _size_of_cases(run)
+        if size and sizes[size] > 1:  # only then is a file read
+            with suppress(OSError):
+                cases = (run.path / CASES).read_bytes()
+                if (before := seen.setdefault(sha256(cases).digest(), place)) != place:
+                    return before, place
+    return 0, 1
+
+
+def _size_of_cases(run: ListedRun) -> int:
+    stamp = _stamp(run.path / CASES)
+    return stamp[2] if stamp else 0
 
 
 def _look_through(top: Path) -> tuple[list[Path], list[Path]]:

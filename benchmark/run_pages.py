@@ -7,7 +7,7 @@ from traceback import extract_tb
 from urllib.parse import quote
 
 from aloe.benchmark.folder import SCORES, Bench
-from aloe.benchmark.listed_runs import FoundRuns, ListedRun, find_runs
+from aloe.benchmark.listed_runs import FoundRuns, ListedRun, choose_pair, find_runs
 from aloe.benchmark.report import render_report
 from aloe.errors import AloeError, InputError
 from aloe.memory.run_page import render_run
@@ -73,7 +73,13 @@ class RunPages:
         title = ", ".join(folder.resolve().name for folder in self.folders)
         live = Live(state=STATE, version=_list_version(runs))
         return render_page(
-            HERE / "runs.html", title, live=live, runs=lines, compare=COMPARE, caution=found.caution
+            HERE / "runs.html",
+            title,
+            live=live,
+            runs=lines,
+            compare=COMPARE,
+            pair=choose_pair([*runs.values()]),
+            caution=found.caution,
         )
 
 

@@ -100,6 +100,8 @@ def test_every_command_that_reads_a_folder_reads_this_one(
         ran = aloe(*command)
         assert ran.code == 0, (command, ran.err)
     pages = RunPages([example])
+    chosen = re.findall(r"<option selected>([^<]*)<", pages.answer("/", {}).text)
+    assert chosen == [BASE, TRAINED]
     assert {pages.answer(each, {}).status for each in ("/", f"/run/{name}")} == {200}
 
 
