@@ -60,4 +60,6 @@ def test_a_metric_of_ones_own_gets_its_interval(
     broken = aloe(*measure, "own_metrics:breaks")
     assert broken.is_one_line_about("own_metrics.py:11: AttributeError", "turn 1")
     assert aloe(*measure, "own_metrics:none").is_one_line_about("has no attribute 'none'")
-    assert aloe("bench", "measure", tmp_path, "x:y").is_one_line_about("holds no benchmark")
+    assert aloe("bench", "measure", tmp_path, "x:y").is_one_line_about(
+        "name one of the runs in this folder: b"
+    )
