@@ -205,15 +205,13 @@ def describe_verdicts(progress: "RunProgress") -> str:
 
 def _describe_ledger(tally: "Tally") -> str:
     """Return how well the inducer marked what the user told, as the check sees it."""
-    if tally.unchecked:
-        return "not checked"
     shares = (("recall", tally.recall), ("precision", tally.precision))
     figures = [f"{name} {share:.0%}" for name, share in shares if share is not None]
     counts = {kind: tally.kinds[kind] for kind in ("revealed", "contradicted", "invented")}
     told = {words: tally.reasons[why] for why, words in REASONS.items() if why != "scheduled"}
     minds = f"{tally.mind_reading} of {tally.replies} replies read minds"
     parts = (
-        ", ".join(_present(*figures, list_counts(counts))),
+        "not checked" if tally.unchecked else ", ".join(_present(*figures, list_counts(counts))),
         minds if tally.mind_reading else "",
         f"told: {listed}" if (listed := list_counts(told)) else "",
     )

@@ -391,8 +391,8 @@ def test_a_killed_run_goes_on_where_it_was(
         (["--control", "ceiling=x"], ["no other takes one"]),
         (["--judge", "openai:a", "--judge", "openai:a"], ["named twice"]),
         (["--cases", "verifiabel"], ["did you mean 'verifiable'"]),
-        (["--prior", "nowhere"], ["nowhere", "no benchmark"]),
-        (["--disclosure", "shy"], ["user.disclosure", "'reticent'"]),
+        (["--prior", "nowhere"], ["nowhere: does not exist"]),
+        (["--disclosure", "shy"], ["user.disclosure is schedule, answering or reticent"]),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(
@@ -437,7 +437,7 @@ def test_compare_wants_two_folders_with_something_in_common(
     run(aloe, other, "--cases", "verifiable", "--limit", 2, "--seeds", 1)
     assert aloe("bench", "compare", one).is_one_line_about("two or more bench folders")
     assert aloe("bench", "compare", one, other).is_one_line_about("in common")
-    assert aloe("bench", "compare", one, tmp_path).is_one_line_about("no benchmark")
+    assert aloe("bench", "compare", one, tmp_path).is_one_line_about("one of the runs in this")
 
 
 def test_the_list_names_every_suite(aloe: RunAloe) -> None:

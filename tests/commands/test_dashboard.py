@@ -257,18 +257,17 @@ def exchange(**verdict: Any) -> FinishedExchange:
 def test_exchanges_of_growing_trees_count_and_finished_trees_count_once() -> None:
     progress = RunProgress(wanted=2, running=1)
     shown = display(progress)
-    assert "0 preferred" in drawn(shown.figures(), 120)
+    assert "preferred" not in drawn(shown.figures(), 120)
     progress.add_exchange(exchange(outcome="first"))
     other = NODES[0].model_copy(update={"id": "other"})
     tie = exchange(outcome="tie")
     second = FinishedExchange(tree="t1", nodes=[other, *NODES[1:]], verdicts=tie.verdicts)
     progress.add_exchange(second)
     progress.add_exchange(second)  # after a worker's death
-    assert "; 1 preferred, 1 tie, 0 abstain, 2 revealed" in shown.line()
+    assert "; 1 preferred, 1 tie, 2 revealed" in shown.line()
     text = drawn(shown.figures(), 120)
     assert "1 preferred, 1 tie" in text
     assert "2 revealed" in text
-    assert "of 4 replies" in text
     assert shown.result()["verdicts"] == {}  # for machines: of finished trees
     tree = grow(config(turns=2), persona=PERSONAS[0])
     for each in tree.verdicts:

@@ -56,7 +56,7 @@ def test_again_is_the_same_file(aloe: RunAloe, run: Path, tmp_path: Path) -> Non
 def test_what_is_wrong(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
     out = tmp_path / "rows.jsonl"
     flags = ["--format", "sft", "--out", out]
-    assert aloe("export", tmp_path / "none", *flags).is_one_line_about("aloe simulate")
+    assert aloe("export", tmp_path / "none", *flags).is_one_line_about("none: does not exist")
     assert aloe("export", run, "--format", "sft", "--out", run).is_one_line_about(str(run))
     with (run / "trees.jsonl").open("a") as file:
         file.write('{"id": "x"}\n')

@@ -157,7 +157,7 @@ def test_flags_that_would_not_be_read_are_refused(
 
 
 def test_what_is_wrong(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
-    assert aloe("label", tmp_path / "none").is_one_line_about("run folder")
+    assert aloe("label", tmp_path / "none").is_one_line_about("none: does not exist")
     assert aloe("label", run / "trees.jsonl").is_one_line_about("run folder")
     folder = RunFolder(tmp_path / "bare")
     with folder.writing(SETTINGS):

@@ -95,7 +95,7 @@ def test_a_table_shows_the_flips(aloe: RunAloe, run: Path, tmp_path: Path) -> No
     assert int(first[4]) > 0  # what was "first" is an abstention now
     assert first[1:4] == ["0", "0", "0"]
     assert "preferences reversed" in ran.out
-    assert ["trees", "4", "judged", "now,", "0", "there", "before,", "0", "set", "aside"] in rows
+    assert ["trees", "4", "judged", "now"] in rows
     verdicts = next(row for row in rows if row[:1] == ["verdicts"])
     assert int(verdicts[-2]) > 0  # abstentions
     assert not {"grown", "played", "turns"} & {word for row in rows for word in row}

@@ -154,7 +154,7 @@ def test_the_command_writes_one_file(aloe: RunAloe, tmp_path: Path) -> None:
 
 
 def test_what_is_wrong(aloe: RunAloe, tmp_path: Path) -> None:
-    assert aloe("report", tmp_path / "none").is_one_line_about("run folder")
+    assert aloe("report", tmp_path / "none").is_one_line_about("none: does not exist")
     folder = RunFolder(tmp_path / "empty")
     with folder.writing(config()):
         folder.trees.write_text("")

@@ -221,7 +221,7 @@ def test_trees_without_continued_siblings_are_refused(aloe: RunAloe, tmp_path: P
     assert aloe("relabel", run, "--horizon", 2, "--discount", 0).code == 0
     bare = stored(tmp_path / "bare", tree_of(kept[:2], persona=NO_LISTS))
     assert aloe("relabel", bare, "--horizon", 1).is_one_line_about("no comparisons")
-    assert aloe("relabel", tmp_path / "none").is_one_line_about("no trees here")
+    assert aloe("relabel", tmp_path / "none").is_one_line_about("none: does not exist")
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes/mine.txt").write_text("")
     assert aloe("relabel", tmp_path / "notes").is_one_line_about("no trees here")

@@ -281,7 +281,7 @@ def test_no_line_is_wider_than_the_terminal(
 
 
 def test_what_is_wrong(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
-    assert aloe("trace", tmp_path / "none").is_one_line_about("aloe simulate")
+    assert aloe("trace", tmp_path / "none").is_one_line_about("none: does not exist")
     assert aloe("trace", run, "--tree", "zzz").is_one_line_about("zzz", "lists them")
     alike = TREES[0].model_copy(update={"id": TREES[0].id[:2] + "0" * 14})
     twice = folder(tmp_path / "twice", [TREES[0], alike])
