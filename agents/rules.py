@@ -12,10 +12,8 @@ from typing import Literal
 
 from aloe.agents.judge import Comparison, Judge
 from aloe.memory.verifiable.scoring import check_wishes, measure_satisfaction
+from aloe.players import RULE
 from aloe.schema import Verdict, Vote
-
-RULE = "rule"
-"""What votes call this judge."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,6 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, JsonValue, model_validator
 
 from aloe.finish import ends
-from aloe.judge_names import is_judge
 from aloe.persona import LINE
 from aloe.persona import Fact as Fact
 from aloe.persona import Lineage as Lineage
@@ -34,11 +33,6 @@ from aloe.verdict import Outcome as Outcome
 from aloe.verdict import ReturnLabel as ReturnLabel
 from aloe.verdict import Verdict as Verdict
 from aloe.verdict import Vote as Vote
-
-RULE, RULES = "rule", "rules"
-"""What a rule is called as an author or a judge, and where it stands for a model."""
-RULED = ("user", "inducer")
-"""Agents that a rule plays together; it judges beside that."""
 
 Notes = Annotated[dict[str, JsonValue], Field(exclude_if=lambda notes: not notes)]
 """What custom roles noted, by name of the role; left out of the file if there is nothing, so trees
@@ -282,17 +276,6 @@ class Tree(Record):
     def replies(self) -> list[AssistantNode]:
         """The assistants' replies, in order; each look walks the tree."""
         return [node for node in self.nodes if isinstance(node, AssistantNode)]
-
-    @property
-    def players(self) -> dict[str, str]:
-        """What was each agent: its model, or `RULES` if that of the settings was never asked."""
-        votes = {vote.judge for verdict in self.verdicts for vote in verdict.votes}
-        user = any(node.agent == RULE for node in self.users)
-        judge = votes == {RULE} or (user and not votes)
-        return {
-            name: RULES if (judge if is_judge(name) else user and name in RULED) else model
-            for name, model in self.models.items()
-        }
 
     @property
     def ends(self) -> list[UserNode]:

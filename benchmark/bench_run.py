@@ -11,7 +11,6 @@ from typing import Any
 import aloe
 from aloe import config as settings
 from aloe.agents.candidate import CONDITIONS
-from aloe.agents.rules import RULE
 from aloe.benchmark.bench_plan import BenchPlan
 from aloe.benchmark.bench_result import BenchResult, BenchSpending, PlayedCondition
 from aloe.benchmark.folder import CONFIG, RESULT, SCORES, read_bench, write_cases
@@ -31,6 +30,7 @@ from aloe.memory.disclosures import DisclosureChecker
 from aloe.memory.run_folder import RunFolder
 from aloe.models.open import Model, check_reachable, closed_model, open_model
 from aloe.number_format import counted
+from aloe.players import RULE
 from aloe.schema import digest
 from aloe.telemetry import trace_calls
 from aloe.views.account import Account

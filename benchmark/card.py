@@ -6,7 +6,6 @@ prompts by hash, the seeds, missing ratings and warnings. It is written from the
 
 from collections.abc import Mapping, Sequence
 
-from aloe.agents.rules import RULE
 from aloe.benchmark.bench_result import PlayedCondition
 from aloe.benchmark.figures import Figure
 from aloe.benchmark.folder import Bench
@@ -16,6 +15,7 @@ from aloe.benchmark.tables import LABELS, SHARES, name_columns
 from aloe.config import Condition
 from aloe.number_format import counted, format_number, say_cost
 from aloe.passport import Passport
+from aloe.players import RULE
 
 UNKNOWN_JUDGE = (
     "No judge passport came with the run: how far its judges can be trusted is unknown "

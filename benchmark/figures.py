@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from aloe.agents.rules import RULE
 from aloe.benchmark.inference import Interval, confidence_interval
 from aloe.benchmark.rare_events import FREE, SHARE, Bounds
 from aloe.benchmark.scores import ReplyScores, Shown
 from aloe.benchmark.statistics import Array, Statistic, average_level, divide
+from aloe.players import RULE
 from aloe.schema import Record
 
 SCALES: dict[str, Bounds] = {"rule": (0.0, 1.0), "model": (1.0, 5.0)}

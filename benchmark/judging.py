@@ -14,7 +14,6 @@ from typing import get_args
 
 from aloe.agents.candidate import CONDITIONS
 from aloe.agents.rating import LEVELS, PointwiseJudge
-from aloe.agents.rules import RULE
 from aloe.benchmark.cut_off import is_cut_off
 from aloe.benchmark.dialogues import PlannedDialogue
 from aloe.benchmark.elicitation import follow_dialogue
@@ -26,6 +25,7 @@ from aloe.errors import CallError
 from aloe.graphs.dialogue import PRESCRIBED
 from aloe.memory.disclosures import DisclosureChecker
 from aloe.memory.verifiable.scoring import check_wishes, measure_satisfaction
+from aloe.players import RULE
 from aloe.schema import AssistantNode, Persona, Tree, UserNode
 
 

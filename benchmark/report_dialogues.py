@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from aloe.agents.rules import RULE
 from aloe.benchmark.case import Case
 from aloe.benchmark.folder import Bench
 from aloe.benchmark.reply_levels import mean_gain, mean_level, reply_level
@@ -21,6 +20,7 @@ from aloe.graphs.dialogue import PRESCRIBED
 from aloe.memory.run_folder import RunFolder
 from aloe.memory.wish_checks import check_replies
 from aloe.number_format import format_number
+from aloe.players import RULE
 from aloe.schema import Fault, Node, Tree
 from aloe.views.report_calls import ROOM, CallShelf
 from aloe.views.report_tree import Mark, describe_user, wish_marks

@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from aloe.agents.rules import RULE
 from aloe.config import Condition
 from aloe.errors import InputError
 from aloe.files.appending import append_lines
 from aloe.files.records import read_models
 from aloe.files.writing import model_lines
+from aloe.players import RULE
 from aloe.record import FileName
 from aloe.schema import Asked, Fault, Record, Telling
 

@@ -6,8 +6,8 @@ only if its own messages or votes say who made them.
 
 from collections.abc import Collection
 
-from aloe.agents.rules import RULE
 from aloe.memory.conversations import IMPORTED
+from aloe.players import RULE
 from aloe.schema import Tree
 from aloe.verdict import is_human
 

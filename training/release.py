@@ -18,6 +18,7 @@ from aloe.errors import ConfigError, StoreError
 from aloe.extras import needs
 from aloe.files.writing import replace_bytes, replace_text, row_lines
 from aloe.number_format import counted
+from aloe.players import find_players
 from aloe.schema import Tree, digest
 from aloe.training.export import Row
 from aloe.training.features import (
@@ -185,7 +186,9 @@ def render_dataset_card(
     lengths = [_prompt_length(row.get("prompt")) for held in rows.values() for row in held]
     known = [_names_speakers(tree) for tree in trees]
     made = describe_makers(trees, label)
-    models = Counter(f"{role}: {name}" for tree in trees for role, name in tree.players.items())
+    models = Counter(
+        f"{role}: {name}" for tree in trees for role, name in find_players(tree).items()
+    )
     models.update({"not known": known.count(False)} if not all(known) else {})
     personas = {split: len({row["persona"] for row in held}) for split, held in rows.items()}
     told = "\n".join(["## Settings\n", "```", *settings, "```", "", ""]) if settings else ""

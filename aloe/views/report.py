@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from aloe.number_format import counted
 from aloe.page import Live, render_page
+from aloe.players import find_players
 from aloe.views.account import Account, Spending
 from aloe.views.report_calls import CallShelf
 from aloe.views.report_charts import BANDS, chart_run
@@ -147,7 +148,7 @@ def _agents(trees: "Sequence[Tree]", spent: Spending) -> list[tuple[str, ...]]:
     faults: Counter[str] = Counter()
     models: dict[str, dict[str, None]] = {}  # all of an agent: trees may be of several runs
     for tree in trees:
-        for name, model in tree.players.items():
+        for name, model in find_players(tree).items():
             models.setdefault(name, {})[model] = None
         for node in tree.nodes:
             messages[node.agent] += 1

@@ -8,6 +8,7 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from aloe.number_format import counted
+from aloe.players import find_players
 from aloe.views.marks import fact_text, notes, preference, profile_of, score
 from aloe.views.table import Sums
 from aloe.views.tellings import ANSWERS, REASONS, list_tellings
@@ -65,7 +66,7 @@ def tree_data(
 def _about(tree: "Tree") -> Iterator[tuple[str, str]]:
     """Yield who the user is and how the tree was grown, as pairs of name and text."""
     persona, models = tree.persona, dict[str, list[str]]()
-    for agent, model in tree.players.items():
+    for agent, model in find_players(tree).items():
         models.setdefault(model, []).append(agent)
     yield "Life", persona.profile or profile_of(persona)
     yield "Personality", persona.personality

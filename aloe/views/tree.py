@@ -17,6 +17,7 @@ from rich.text import Text
 from rich.tree import Tree as Branches
 
 from aloe.number_format import counted
+from aloe.players import find_players
 from aloe.views.account import Account
 from aloe.views.folding import Table, grid, said
 from aloe.views.marks import (
@@ -261,7 +262,7 @@ def head(tree: "Tree", account: Account | None = None) -> RenderableType:
 
 def _models(tree: "Tree") -> str:
     agents: dict[str, list[str]] = {}
-    for agent, model in tree.players.items():
+    for agent, model in find_players(tree).items():
         agents.setdefault(model, []).append(agent)
     return "; ".join(f"{model} ({', '.join(names)})" for model, names in agents.items())
 

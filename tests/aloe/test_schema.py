@@ -144,31 +144,3 @@ def test_a_changed_copy_finds_its_own_nodes() -> None:
     assert changed.by_id == {"other": other}
     assert changed.children(None) == [other]
     assert tree.by_id[opening.id] is opening
-
-
-def test_rules_are_named_in_place_of_models_that_were_not_asked() -> None:
-    from sample_tree import TREE
-    from snapshots import drawn
-
-    from aloe.views.tree import head
-
-    def by_rule(vote: Vote) -> Vote:
-        return vote.model_copy(update={"judge": "rule"})
-
-    models = dict.fromkeys(("user", "inducer", "plain", "judge", "judge2"), "m")
-    nodes = tuple(
-        node.model_copy(update={"agent": "rule"} if node.role == "user" else {})
-        for node in TREE.nodes
-    )
-    verdicts = tuple(
-        each.model_copy(update={"votes": tuple(map(by_rule, each.votes))}) for each in TREE.verdicts
-    )
-    tree = TREE.model_copy(update={"models": models})
-    assert tree.players == models
-    judged = tree.model_copy(update={"verdicts": verdicts})
-    assert judged.players == models | {"judge": "rules", "judge2": "rules"}
-    played = tree.model_copy(update={"nodes": nodes})
-    assert played.players == models | {"user": "rules", "inducer": "rules"}
-    all_ruled = tree.model_copy(update={"nodes": nodes, "verdicts": ()})
-    assert [name for name, who in all_ruled.players.items() if who == "m"] == ["plain"]
-    assert "rules (user, inducer, judge, judge2); m (plain)" in drawn(head(all_ruled, None), 120)

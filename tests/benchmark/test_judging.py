@@ -6,7 +6,6 @@ from bags import BagOfWords
 from builders import scripted_model
 
 from aloe.agents.candidate import CONDITIONS, CandidateAgent
-from aloe.agents.rules import RULE
 from aloe.agents.scripted import reply as scripted_reply
 from aloe.agents.user import UserAgent
 from aloe.benchmark.cases import load_cases
@@ -17,6 +16,7 @@ from aloe.calls.log import CallLog
 from aloe.graphs.dialogue import DialogueContext, hold
 from aloe.memory.disclosures import DisclosureChecker
 from aloe.memory.verifiable.scoring import measure_satisfaction
+from aloe.players import RULE
 
 
 def test_a_program_rates_replies_for_several_swapped_users_and_takes_the_mean() -> None:
