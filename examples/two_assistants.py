@@ -12,7 +12,7 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from aloe.memory.verifiable.phrases import find_stated
+from aloe.memory.verifiable.hearing import find_heard
 from aloe.memory.verifiable.scoring import measure_satisfaction
 
 LONG = (
@@ -37,7 +37,7 @@ def adapting(messages: Sequence[BaseMessage], _arguments: dict[str, Any]) -> str
     """Say what keeps most of the wishes that were told."""
     wishes: dict[str, str] = {}
     for each in messages:
-        wishes |= find_stated(each.text) if each.type == "human" else {}
+        wishes |= find_heard(each.text) if each.type == "human" else {}
     if not wishes:
         return "Gladly. How would you like my answers: short or long, with lists or without?"
     return max(DRAFTS, key=lambda draft: measure_satisfaction(wishes, draft))

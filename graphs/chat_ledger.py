@@ -13,7 +13,7 @@ from aloe.agents.disclosing import texts_of_user
 from aloe.memory.questions import find_questions_in
 from aloe.memory.verifiable.asking import OPEN, find_asked
 from aloe.memory.verifiable.catalogue import find_wish
-from aloe.memory.verifiable.phrases import find_all_stated, find_stated
+from aloe.memory.verifiable.hearing import find_all_heard, find_heard
 from aloe.memory.verifiable.scoring import check_wishes
 from aloe.schema import (
     AssistantNode,
@@ -68,7 +68,7 @@ class Ledger:
 
 def keep_ledger(persona: Persona, path: Sequence[Node]) -> Ledger:
     """Return what the messages of a path have brought to light."""
-    said = find_all_stated(texts_of_user(path))
+    said = find_all_heard(texts_of_user(path))
     wishes = persona.preferences or said
     return Ledger(
         told=list_revealed(path),
@@ -85,7 +85,7 @@ def keep_ledger(persona: Persona, path: Sequence[Node]) -> Ledger:
 
 def mark_wishes(text: str) -> tuple[Disclosure, ...]:
     """Return the sentences of a message that state a wish."""
-    return tuple(Disclosure(quote=each) for each in sentences(text) if find_stated(each))
+    return tuple(Disclosure(quote=each) for each in sentences(text) if find_heard(each))
 
 
 def note_tellings(text: str, path: Sequence[Node]) -> dict[str, Any]:
@@ -99,8 +99,8 @@ def note_tellings(text: str, path: Sequence[Node]) -> dict[str, Any]:
         `told` and `asked` of a user's node.
     """
     reply = path[-1] if path and isinstance(path[-1], AssistantNode) else None
-    known = find_all_stated(texts_of_user(path))
-    stated = find_stated(text)
+    known = find_all_heard(texts_of_user(path))
+    stated = find_heard(text)
     questions = find_questions_in(reply.content, texts_of_user(path)) if reply else ()
     about = {name for each in questions if (name := find_asked(each))}
     told = tuple(

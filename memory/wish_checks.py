@@ -3,9 +3,11 @@
 from collections.abc import Callable, Collection, Mapping
 
 from aloe.memory.verifiable.catalogue import find_wish
+from aloe.memory.verifiable.hearing import find_heard
 from aloe.memory.verifiable.phrases import find_stated
 from aloe.memory.verifiable.scoring import check_wishes
 from aloe.schema import Persona, Tree, UserNode
+from aloe.verdict import is_human
 from aloe.views.wishes import CheckedWish, Wishes
 
 
@@ -29,7 +31,8 @@ def check_replies(tree: Tree, persona_at: Callable[[int], Persona] | None = None
             words[persona.id] = find_words(persona)
         own = words[persona.id]
         if node.role == "user":
-            told[node.id], spoken[node.id] = before | find_stated(node.content), own
+            find = find_heard if is_human(node.agent) else find_stated
+            told[node.id], spoken[node.id] = before | find(node.content), own
             continue
         told[node.id] = before
         if not (wanted := persona.preferences):
