@@ -121,7 +121,7 @@ def chat(options: ChatOptions) -> None:
             if screen or options.svg:
                 code = _on_screen(session, options.svg, typed=screen)
             else:
-                talk_in_lines(session, loop)
+                talk_in_lines(session, loop, as_json=options.as_json)
                 code = 0
             code = code or (EXIT_CODE if session.unanswered else 0)
         except KeyboardInterrupt:

@@ -1,15 +1,18 @@
 """A chat in plain lines, for pipes and for terminals without a screen.
 
-Replies and answers to commands go to stdout, everything else to stderr. Lines are read between two
-turns and nowhere else, so Ctrl-C always finds either the person or a model at work.
+Replies and answers to commands go to stdout, everything else to stderr; with `--json` all of it, as
+stdout is for the result alone. Lines are read between two turns and nowhere else, so Ctrl-C always
+finds either the person or a model at work.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
+from rich.console import RenderableType
 from rich.text import Text
 
-from aloe.console import say, show, stdout, waiting
+from aloe.console import say, show, stderr, waiting
 from aloe.graphs.chat import ChatSession
 from aloe.graphs.chat_commands import SlashCommand, read_line, run_command
 from aloe.graphs.chat_turn import ChatError, ChatTurn
@@ -19,12 +22,16 @@ from aloe.loop import Runner
 PROMPT = "> "
 
 
-def talk_in_lines(session: ChatSession, loop: Runner) -> None:
+Show = Callable[[RenderableType], None]
+
+
+def talk_in_lines(session: ChatSession, loop: Runner, *, as_json: bool = False) -> None:
     """Talk until the lines end or `/quit`.
 
     Args:
         session: the conversation.
         loop: where the models are asked.
+        as_json: whether stdout is to hold nothing but the result.
 
     Raises:
         StoreError: the folder cannot be written.
@@ -32,51 +39,54 @@ def talk_in_lines(session: ChatSession, loop: Runner) -> None:
     """
     if session.chat.persona.facts:
         say(f"you play: {session.chat.persona.text}")
-    for line in _lines():
-        if _take(session, loop, line):
+    put = partial(show, as_json=as_json, lines=True, cut=False)
+    for line in _lines(as_json=as_json):
+        if _take(session, loop, line, put):
             break
 
 
-def _lines() -> Iterator[str]:
+def _lines(*, as_json: bool) -> Iterator[str]:
     """Yield what is typed, until its end; letters that are none are replaced."""
     if sys.stdin.isatty():
         say("type a message, or /help")
         while True:
             try:
-                yield input(PROMPT)
+                if as_json:
+                    stderr().print(PROMPT, end="")
+                yield input("" if as_json else PROMPT)
             except EOFError:
-                show("")
+                say("")
                 return
     if hasattr(sys.stdin, "reconfigure"):
         sys.stdin.reconfigure(errors="replace")
     yield from iter(sys.stdin.readline, "")
 
 
-def _take(session: ChatSession, loop: Runner, line: str) -> bool:
+def _take(session: ChatSession, loop: Runner, line: str, put: Show) -> bool:
     """Do what a line says; whether it ends the chat. What makes no sense is one line."""
     try:
         found = read_line(line)
         if found is None:
             return False
         if isinstance(found, str):
-            _answer(session, loop, session.begin(found))
+            _answer(session, loop, session.begin(found), put)
         elif found.name == "again":
-            _answer(session, loop, session.retry())
+            _answer(session, loop, session.retry(), put)
         elif found.name == "quit":
             return True
         else:
-            _show(session, found)
+            _show(session, found, put)
     except ChatError as error:
         say(str(error), style="red")
     return False
 
 
-def _show(session: ChatSession, command: SlashCommand) -> None:
+def _show(session: ChatSession, command: SlashCommand, put: Show) -> None:
     for part in run_command(session, command):
-        show(part, lines=True, cut=False)
+        put(part)
 
 
-def _answer(session: ChatSession, loop: Runner, turn: ChatTurn) -> None:
+def _answer(session: ChatSession, loop: Runner, turn: ChatTurn, put: Show) -> None:
     """Have a turn answered, and print the replies that came."""
     missing = [name for name in turn.order if name not in turn.replies]
     with waiting("waiting for the reply"):
@@ -85,13 +95,12 @@ def _answer(session: ChatSession, loop: Runner, turn: ChatTurn) -> None:
         if name not in missing:
             continue
         if reply := turn.replies.get(name):
-            show(Text(f"[{title(session.chat, turn, place)}]", "bold green"), lines=True, cut=False)
-            show(reply_text(reply), lines=True, cut=False)
-            show("")
+            put(Text(f"[{title(session.chat, turn, place)}]", "bold green"))
+            put(reply_text(reply))
+            put("")
         else:
             why = turn.failures[name]
             say(f"{place + 1}: no reply: {why}; /again asks again", style="red")
-    stdout().file.flush()
     if turn.replies:
         if ended := loop.run(session.mark(turn)):
             say(ended, style="red")

@@ -93,10 +93,11 @@ def test_lines_in_and_replies_out(chat: Chat, aloe: RunAloe) -> None:
     )
     ran = chat(*said, json=True)
     assert ran.code == 0
-    assert "[1 scripted:chat_models:plain]\nSoup.\n\nWith beans.\n\n[2 " in ran.out
-    assert "user: I want no emoji. Soup?\n  assistant: Soup! \U0001f600\n  user: More?" in ran.out
-    assert "2 scripted:chat_models:bright" in ran.out
-    assert "breaks: I want no emoji." in ran.out
+    assert len(ran.out.splitlines()) == 1
+    assert "[1 scripted:chat_models:plain]\nSoup.\n\nWith beans.\n\n[2 " in ran.err
+    assert "user: I want no emoji. Soup?\n  assistant: Soup! \U0001f600\n  user: More?" in ran.err
+    assert "2 scripted:chat_models:bright" in ran.err
+    assert "breaks: I want no emoji." in ran.err
     assert "◆ I want no emoji.\n1: 1 of 1 wishes kept\n2: 0 of 1 wishes kept; broken: " in ran.err
     assert "kept in run: 2 turns" in ran.err
     assert ran.result == {
