@@ -16,7 +16,7 @@ from aloe.control_characters import show_controls
 from aloe.graphs.chat import Chat, ChatSession
 from aloe.graphs.chat_ledger import Ledger, WishMark
 from aloe.graphs.chat_turn import ChatTurn
-from aloe.memory.verifiable.catalogue import find_wish
+from aloe.memory.verifiable.hearing import find_all_heard, find_heard
 from aloe.number_format import counted
 from aloe.schema import AssistantNode
 from aloe.views.folding import Table
@@ -111,14 +111,26 @@ def reply_text(reply: AssistantNode) -> Text:
     return text
 
 
+HINT = "No checkable wish heard; try: I want no lists."
+
+
+def find_hint(session: ChatSession, turn: ChatTurn) -> str:
+    """Return what to say after a first message in which no wish was heard; else nothing."""
+    quiet = not session.ledger.wishes and turn.user.turn == 1
+    return HINT if quiet else ""
+
+
 def ledger_lines(ledger: Ledger, turn: ChatTurn | None) -> Iterator[Text]:
     """Yield what is known of the person, and what the last replies make of it."""
-    if not (ledger.told or ledger.wishes or ledger.asked):
+    if turn and not ledger.wishes:
+        yield Text(HINT, "dim")
+    elif not (ledger.told or ledger.wishes or ledger.asked):
         yield Text("Nothing is known of you yet. Say, for example: I want no emoji.", "dim")
-    known = {find_wish(*each).trait for each in ledger.wishes.items()}
+    latest = find_all_heard(told.quote for told in ledger.told).items()
     for told in ledger.told:
-        if told.quote in known:
-            continue  # it stands among the wishes
+        names = find_heard(told.quote).keys()
+        if names and names <= dict(latest & ledger.wishes.items()).keys():
+            continue  # what it states stands among the wishes, or something newer does
         kind = f" ({told.kind})" if told.kind not in (None, "revealed") else ""
         yield Text(f"◆ {show_controls(told.quote)}{kind}", "magenta")
     replies = turn.in_order if turn else []
@@ -165,7 +177,7 @@ def why_lines(session: ChatSession) -> Iterator[RenderableType]:
             if wishes:
                 yield Text(f"  {label}: {' '.join(wishes)}")
     if not session.ledger.wishes:
-        yield Text("no wish that a program can check was said", "dim")
+        yield Text("no wish that a program can check was heard; try: I want no lists.", "dim")
     yield Text(f"aloe trace {chat.folder.path} --node ID shows every call", "dim")
 
 

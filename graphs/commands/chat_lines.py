@@ -16,7 +16,7 @@ from aloe.console import say, show, stderr, waiting
 from aloe.graphs.chat import ChatSession
 from aloe.graphs.chat_commands import SlashCommand, read_line, run_command
 from aloe.graphs.chat_turn import ChatError, ChatTurn
-from aloe.graphs.chat_view import reply_text, title
+from aloe.graphs.chat_view import find_hint, reply_text, title
 from aloe.loop import Runner
 
 PROMPT = "> "
@@ -111,6 +111,8 @@ def _say_ledger(session: ChatSession, turn: ChatTurn) -> None:
     """Say what the turn added to the ledger."""
     for told in turn.user.revealed:
         say(f"◆ {told.quote}", style="dim")
+    if hint := find_hint(session, turn):
+        say(hint, style="dim")
     ledger = session.ledger
     for place, reply in enumerate(turn.in_order, 1):
         marks = [mark for mark in ledger.marks(reply) if mark.kept is not None]

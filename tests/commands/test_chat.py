@@ -136,6 +136,13 @@ def test_what_makes_no_sense_is_one_line_and_it_goes_on(chat: Chat, line: str, w
     assert len(stored().nodes) == 3
 
 
+def test_that_no_wish_was_heard_is_said_once(chat: Chat) -> None:
+    hint = "No checkable wish heard; try: I want no lists.\n"
+    ran = chat("Hello.", "More.", beside=None)
+    assert (ran.err.count(hint), ran.out.count(hint)) == (1, 0)
+    assert hint not in chat("Soup, but don't use emojis.", beside=None).err
+
+
 def test_help_and_messages_that_begin_with_a_slash(chat: Chat) -> None:
     ran = chat("/help", "//etc?", beside=None)
     assert "/prefer 1|2|tie" in ran.out
