@@ -7,7 +7,7 @@ from typing import Any
 from aloe.agents.prompt_size import prompt_for
 from aloe.agents.registry import check_prompt_names
 from aloe.calls.prices import check_prices
-from aloe.config import Config, ModelConfig, change_model, find_models, load
+from aloe.config import DEFAULT_MODEL, Config, ModelConfig, change_model, find_models, load
 from aloe.errors import ConfigError, InputError
 from aloe.graphs.chat import Chat
 from aloe.graphs.chat_turn import NAMES
@@ -19,6 +19,9 @@ from aloe.schema import Persona
 
 PATIENCE = 20.0
 """Seconds for which a server may be gone, where settings do not say: a person is waiting."""
+PENALTY = 0.4
+"""Frequency penalty of the embedded default, where settings do not say how it samples: so small a
+model repeats itself without one, until it is cut off."""
 
 
 def chat_settings(
@@ -45,7 +48,9 @@ def chat_settings(
         ConfigError: a value does not fit.
     """
     config = load(file, given)
-    if config.models.assistants == Config().models.assistants:
+    shipped = Config()
+    unset = config.models.assistants == shipped.models.assistants
+    if unset:
         pair: list[ModelConfig] = [config.benchmark.candidate] * len(NAMES)
     else:
         pair = list(config.models.assistants[: len(NAMES)])
@@ -54,6 +59,10 @@ def chat_settings(
         {**each.model_dump(exclude=role), **change_model(each, asked, known=known), "name": name}
         for each, asked, name in zip(pair, (model, beside or model), NAMES, strict=True)
     ]
+    if unset and config.benchmark.candidate == shipped.benchmark.candidate:
+        for each in named:
+            if each["model"] == DEFAULT_MODEL:
+                each["frequency_penalty"] = PENALTY
     changes: dict[str, Any] = {"models.assistants": named}
     if inducer:
         changes["models.inducer"] = change_model(config.models.inducer, inducer, known=known)

@@ -578,6 +578,21 @@ def test_two_assistants_of_the_settings_both_answer(tmp_path: Path) -> None:
     assert not second(written)
 
 
+def test_the_embedded_model_is_kept_from_repeating_itself(tmp_path: Path) -> None:
+    file = tmp_path / "my.toml"
+
+    def penalties(text: str, model: str | None = None) -> list[float | None]:
+        file.write_text(text)
+        config = chat_settings(file, {}, model=model, beside=None, inducer=None)
+        return [each.frequency_penalty for each in config.models.assistants]
+
+    assert penalties("") == [0.4, 0.4]
+    assert penalties("", "hf:x") == [None, None]
+    assert penalties("[benchmark.candidate]\ntemperature = 0.1\n") == [None, None]
+    named = (f'[[models.assistants]]\nname = "{name}"\n' for name in "ab")
+    assert penalties("".join(named)) == [None, None]
+
+
 def test_blind_wants_two(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--beside"), talking(tmp_path, says(PLAIN), blind=True):
         pass
