@@ -25,7 +25,7 @@ from aloe.graphs.chat_ledger import Ledger, keep_ledger, mark_wishes, note_telli
 from aloe.graphs.chat_turn import HUMAN, NAMES, ChatError, ChatTurn, Checked, Choice
 from aloe.memory.run_folder import RunFolder
 from aloe.models.open import Model, check_reachable
-from aloe.schema import Persona, Tree, UserNode, Verdict, derive_seed
+from aloe.schema import Node, Persona, Tree, UserNode, Verdict, derive_seed
 
 HearReply = Callable[[str, str], None]
 """Told who is answering, by name, and what the reply says so far."""
@@ -117,11 +117,9 @@ class ChatSession:
     @property
     def tree(self) -> Tree:
         """The conversation as a tree."""
-        nodes = [
-            node
-            for turn in self.turns
-            for node in (turn.user, *(turn.replies[n] for n in NAMES if n in turn.replies))
-        ]
+        nodes: list[Node] = []
+        for turn in self.said:
+            nodes += turn.user, *(turn.replies[n] for n in NAMES if n in turn.replies)
         models = {name: model.name for name, model in self.chat.models.items()}
         return Tree(
             id=self.tree_id,
@@ -133,10 +131,14 @@ class ChatSession:
         )
 
     @property
+    def said(self) -> list[ChatTurn]:
+        """The turns, the last message among them if nobody answered it."""
+        return [*self.turns, *filter(None, [self.unanswered])]
+
+    @property
     def ledger(self) -> Ledger:
         """What the conversation has brought to light."""
-        turns = [*self.turns, *filter(None, [self.unanswered])]
-        return keep_ledger(self.chat.persona, turns[-1].said if turns else ())
+        return keep_ledger(self.chat.persona, self.said[-1].said if self.said else ())
 
     def begin(self, text: str) -> ChatTurn:
         """Return a turn that begins with a message; `ask` has it answered.
@@ -225,10 +227,12 @@ class ChatSession:
     def finish(self) -> None:
         """Check the turns whose marking was broken off; that asks no model.
 
+        A last message that nobody answered is kept too: the person did say it.
+
         Raises:
             StoreError: the folder cannot be written.
         """
-        if late := [turn for turn in self.turns if not turn.checked]:
+        if late := [turn for turn in self.said if not turn.checked]:
             for turn in late:
                 turn.take_checked(self._check(turn))
             self._save()
@@ -256,9 +260,9 @@ class ChatSession:
         """
         if self.unanswered:
             text, self.unanswered = self.unanswered.user.content, None
-            return text
-        text = self.last.user.content
-        self.turns.pop()
+        else:
+            text = self.last.user.content
+            self.turns.pop()
         self._save()
         return text
 
@@ -343,4 +347,4 @@ class ChatSession:
         self._save()
 
     def _save(self) -> None:
-        self.chat.folder.replace(self.tree_id, self.tree if self.turns else None)
+        self.chat.folder.replace(self.tree_id, self.tree if self.said else None)

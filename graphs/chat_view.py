@@ -190,8 +190,8 @@ def summary(session: ChatSession) -> Mapping[str, object]:
             preferred[turn.goes_on.agent] += 1
     totals = session.calls.totals if session.calls else None
     return {
-        "out": str(session.chat.folder.path) if session.turns else None,
-        "tree": session.tree_id if session.turns else None,
+        "out": str(session.chat.folder.path) if session.said else None,
+        "tree": session.tree_id if session.said else None,
         "turns": len(session.turns),
         "preferred": preferred,
         "tie": sum(verdict.outcome == "tie" for verdict in verdicts),

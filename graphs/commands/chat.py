@@ -128,7 +128,7 @@ def chat(options: ChatOptions) -> None:
             say("stopped")
             code = INTERRUPTED
         except AloeError:
-            if session.turns:
+            if session.said:
                 _end(session)
             raise
         _end(session)
@@ -168,7 +168,7 @@ def _end(session: "ChatSession") -> None:
     from aloe.graphs.chat_view import unblinded
     from aloe.number_format import counted
 
-    if not session.turns:
+    if not session.said:
         say("nothing was said, so nothing is kept")
         return
     if session.chat.blind:
@@ -177,5 +177,7 @@ def _end(session: "ChatSession") -> None:
     if session.unmarked:
         say(f"{counted(session.unmarked, 'message')} not marked by the model for it")
     path = session.chat.folder.path
-    say(f"kept in {path}: {counted(len(session.turns), 'turn')}")
+    kept = [counted(len(session.turns), "turn")] if session.turns else []
+    kept += ["your message, which has no reply"] if session.unanswered else []
+    say(f"kept in {path}: {' and '.join(kept)}")
     say(f"next: aloe trace {path} --first, aloe export {path} --format dpo --out pairs.jsonl")

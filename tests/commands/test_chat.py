@@ -237,7 +237,7 @@ def test_a_wrong_start_is_one_line(chat: Chat, flags: dict[str, Any], words: lis
 def test_a_budget_that_is_spent_ends_it(chat: Chat) -> None:
     ran = chat("Hello.", "More.", "Even more.", beside=None, **{"max-calls": 1})
     assert ran.code == 3
-    assert "kept in run: 1 turn\n" in ran.err
+    assert "kept in run: 1 turn and your message, which has no reply\n" in ran.err
     assert ran.err.endswith("aloe: 1 of 1 calls are made\n")
 
 
@@ -284,7 +284,33 @@ def test_ctrl_c_while_a_model_answers(chat: Chat, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(chat_models, "pressed", pressed, raising=False)
     ran = chat("Hello.", "And?", model="pressed", beside=None)
     assert ran.code == 130
-    assert len(stored().nodes) == 2
+    assert "kept in run: 1 turn and your message, which has no reply\n" in ran.err
+    assert [node.content for node in stored().nodes] == ["Hello.", "Here.", "And?"]
+
+
+def test_ctrl_c_during_the_first_reply_keeps_what_was_said(
+    chat: Chat, aloe: RunAloe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import chat_models
+
+    async def pressed(_messages: Sequence[BaseMessage], _: dict[str, Any]) -> str:
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(60)
+        return "Here."
+
+    monkeypatch.setattr(chat_models, "pressed", pressed, raising=False)
+    ran = chat("I want no emoji.", model="pressed", beside=None, json=True)
+    assert ran.code == 130
+    assert "kept in run: your message, which has no reply\n" in ran.err
+    assert (ran.result["out"], ran.result["turns"]) == ("run", 0)
+    assert [node.content for node in stored().nodes] == ["I want no emoji."]
+    assert aloe("trace", "run", "--first").code == 0
+    assert aloe("trace", "run").code == 0
+    assert aloe("report", "run").code == 0
+    for row in ("sft", "dpo"):
+        ran = aloe("export", "run", "--format", row, "--out", f"{row}.jsonl")
+        assert "Traceback" not in ran.err
+    assert chat("Hello.", beside=None, model="plain", out="other").code == 0
 
 
 def test_a_kill_costs_the_turn_under_way_and_nothing_else(chat: Chat, tmp_path: Path) -> None:

@@ -143,6 +143,9 @@ def test_a_message_can_be_taken_back(tmp_path: Path) -> None:
         assert list(read_trees(tmp_path)) == []
         with pytest.raises(ChatError, match="nothing has been said"):
             session.undo()
+        session.begin("Never mind.")
+        assert session.undo() == "Never mind."
+    assert list(read_trees(tmp_path)) == []
 
 
 def test_conversations_of_one_folder_stand_beside_each_other(tmp_path: Path) -> None:
@@ -284,7 +287,7 @@ def test_what_it_may_cost_ends_it(tmp_path: Path) -> None:
         say(session, "Hello.")
         with pytest.raises(BudgetError):
             say(session, "More.")
-    assert len(stored(tmp_path).nodes) == 2
+    assert [node.content for node in stored(tmp_path).nodes] == ["Hello.", PLAIN, "More."]
 
 
 def test_a_reply_that_was_paid_for_is_kept_when_the_budget_ends(tmp_path: Path) -> None:

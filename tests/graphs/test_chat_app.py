@@ -201,6 +201,34 @@ def test_a_model_that_fails_says_so_in_its_place(tmp_path: Path, server: ChatSer
     play(tmp_path, script, server.model)
 
 
+def test_a_wish_stands_in_one_line_of_the_ledger(tmp_path: Path) -> None:
+    async def script(pilot: Pilot[int], app: ChatApp) -> None:
+        await enter(pilot, app, "Hello.")
+        assert "No checkable wish heard; try: I want no lists." in shown(app, "#ledger")
+        for text in ("Give me an example.", "I love emojis.", "Please don't use emojis."):
+            await enter(pilot, app, text)
+        lines = shown(app, "#ledger").split("◆")[1:]
+        assert len(lines) == 2
+        assert "I want an example" in lines[0]
+        assert "I want no emoji." in lines[1]
+        assert "No checkable wish" not in shown(app, "#ledger")
+
+    play(tmp_path, script, says(PLAIN), size=(120, 40))
+
+
+def test_ctrl_c_keeps_the_message_that_nobody_answered(tmp_path: Path, server: ChatServer) -> None:
+    gate = hold_back(server)
+
+    async def script(pilot: Pilot[int], app: ChatApp) -> None:
+        await enter(pilot, app, "Hello.", wait=False)
+        await pilot.press("ctrl+c")
+        await pilot.pause()
+
+    assert play(tmp_path, script, server.model).return_value == 130
+    gate.set()
+    assert [node.content for node in stored(tmp_path).nodes] == ["Hello."]
+
+
 def test_a_persona_stands_beside(tmp_path: Path) -> None:
     persona = generate(7, wishes=2)
 
@@ -247,4 +275,4 @@ def test_an_error_that_ends_it_is_raised(tmp_path: Path) -> None:
         pytest.raises(BudgetError),
     ):
         ChatApp(session).talk(["Hello.", "More."])
-    assert len(stored(tmp_path).nodes) == 2
+    assert [node.content for node in stored(tmp_path).nodes] == ["Hello.", PLAIN, "More."]
