@@ -32,8 +32,10 @@ from aloe.views.picture import save_screen
 
 FRAME = 0.1
 """Seconds between two pictures of a reply that is being written."""
+BESIDE = 64
+"""Columns from which replies stand side by side, so that a long one hides no other."""
 WIDE = 100
-"""Columns from which replies, and the ledger, stand side by side."""
+"""Columns from which the ledger stands beside the conversation."""
 PICTURE = (WIDE, 30)
 """Columns and lines of the screen that plays the lines of a pipe."""
 
@@ -237,7 +239,7 @@ class ChatApp(App[int]):
         """Draw a turn, and have it answered meanwhile."""
         if not self._shown or self._shown[-1][0].turn is not turn:
             self._draw()  # without a message that nobody answered
-            beside = self.size.width >= WIDE and len(turn.order) > 1
+            beside = self.size.width >= BESIDE and len(turn.order) > 1
             view = TurnView(chat=self.session.chat, turn=turn, beside=beside)
             self._shown.append((view, self._add(view)))
         view, _ = self._shown[-1]
@@ -281,8 +283,8 @@ class ChatApp(App[int]):
 
     def _draw(self) -> None:
         """Draw the turns that are there, and what they brought to light."""
-        session, beside = self.session, self.size.width >= WIDE
-        there = [*session.turns, *filter(None, [session.unanswered])]
+        session, beside = self.session, self.size.width >= BESIDE
+        there = session.said
         for view, block in self._shown:
             view.beside = beside and len(view.turn.order) > 1
             if any(view.turn is each for each in there):

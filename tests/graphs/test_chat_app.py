@@ -63,9 +63,12 @@ def shown(app: ChatApp, place: str = "#talk Static") -> str:
     return drawn(Group(*blocks), app.query_one("#talk").content_size.width)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("size", "wide"), [((80, 24), False), ((120, 40), True)])
+@pytest.mark.parametrize(
+    ("size", "wide", "beside"),
+    [((60, 24), False, False), ((80, 24), False, True), ((120, 40), True, True)],
+)
 def test_two_replies_and_what_is_preferred(
-    tmp_path: Path, size: tuple[int, int], *, wide: bool
+    tmp_path: Path, size: tuple[int, int], *, wide: bool, beside: bool
 ) -> None:
     async def script(pilot: Pilot[int], app: ChatApp) -> None:
         assert app.focused is app.query_one(Entry)
@@ -73,7 +76,7 @@ def test_two_replies_and_what_is_preferred(
         await enter(pilot, app, "I want no emoji. Soup?")
         lines = shown(app).splitlines()
         heads = [line for line in lines if "1 says" in line or "2 says" in line]
-        assert len(heads) == (1 if wide else 2)
+        assert len(heads) == (1 if beside else 2)
         assert (shown(app).count("世"), shown(app).count("x")) == (70, 150)  # nothing is cut
         assert "I want no emoji. 1✓ 2✗" in shown(app, "#ledger")
         await pilot.press("f3")
