@@ -177,11 +177,11 @@ _AWFUL = (
     r"(?:(?:so |very |too |rather )*(?:annoying|distracting|irritating|silly|childish|ugly|tiresome"
     r"|unnecessary|pointless|confusing|hard to (?:read|follow)))"
 )
+_BETTER = r"easier|better|best|helpful|useful|clearer|welcome|appreciated"
 _FINE = (
-    r"(?:(?:so |very |much |more )*(?:easier|easy|good|great|nice|better|best|helpful|useful"
-    r"|clearer|welcome|appreciated|fun)(?: for me)?(?: to read| to follow)?)"
+    rf"(?:(?:is |are )?(?:so |very |much |more )*(?:{_BETTER})|(?:would|'d) be (?:so |very )?"
+    rf"(?:{_BETTER}|good|great|nice))(?: for me)?(?: to read| to follow)?"
 )
-
 _FRAMES = (
     # name, pattern, whether it is wanted
     ("want", rf"{_I_WANT} {_LIST}{_OTHERS}", True),
@@ -194,7 +194,7 @@ _FRAMES = (
     ("like", rf"i find {_LIST} {_FINE}", True),
     ("like", rf"{_LIST} (?:(?:is|are) {_AWFUL}|(?:annoy|bother|irritate|distract|confuse)s? me)",
      False),
-    ("like", rf"{_LIST} (?:(?:is|are|would be|'d be) {_FINE}|(?:would )?helps?(?: me)?)", True),
+    ("like", rf"{_LIST} (?:{_FINE}|(?:would )?helps?(?: me)?)", True),
     ("many", rf"(?:you (?:use|ask(?: me)?|write|put in|add|give(?: me)?|make) (?:(?:way|far) )?"
              rf"too many|too many|why (?:so|all the) many) {_LIST}", False),
     ("no", r"(?:no|no more|fewer|less|without|with no|nothing|not so many|zero) (?:in )?"

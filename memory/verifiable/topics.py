@@ -36,9 +36,8 @@ def _topic(wish: str, words: str, **more: bool) -> Wanted:
 
 REPLY = r"(?:answers?|repl(?:y|ies)|responses?|explanations?|messages)"
 _PLAIN_WORDS = r"(?:(?:,| and|, and)? (?:simple|clear|plain|crisp|choppy|snappy|sweet|direct))*"
-_SHORT = (
-    rf"(?:very )?(?:short(?:er)?|brief(?:er)?|concise|succinct|quick|one-sentence){_PLAIN_WORDS}"
-)
+_BRIEF = rf"(?:short(?:er)?|brief(?:er)?|concise|succinct){_PLAIN_WORDS}"
+_SHORT = rf"(?:very )?(?:{_BRIEF}|(?:quick|one-sentence){_PLAIN_WORDS})"
 _LONG = r"(?:very )?(?:long(?:er)?|detailed|thorough|in-depth|comprehensive|extensive|elaborate)"
 _DOUBT = r"(?:perhaps|maybe|might|possibly|probably)"
 _KEY = (
@@ -50,13 +49,15 @@ THINGS = (
     _topic("length=brief", rf"{_SHORT} {REPLY}|less text|fewer words|few words"),
     _topic("length=thorough", rf"(?:{_LONG}(?:,| and|, and)? )*{_LONG} {REPLY}"),
     _topic("length=thorough", r"more details?|(?:lots|plenty) of details?"),
-    _topic("length=thorough", r"walls? of text|essays?|novels?|long texts", only_denied=True),
+    _topic("length=thorough", r"walls? of text", only_denied=True),
+    _topic("length=thorough", r"essays?|novels?|long texts", only_denied=True, shy=True),
     _topic("sentences=short", rf"{_SHORT} sentences"),
     _topic("sentences=long", r"(?:very )?(?:long(?:er)?|flowing|winding)(?:,? flowing)? sentences"),
     _topic("lists=list", r"(?:bullet(?:ed)?|numbered|bullet[- ]point(?:ed)?)[- ]lists?"),
     _topic("lists=list", r"bullet[- ]?points?|itemi[sz]ed lists?|enumerations?|lists"),
     _topic("lists=list", r"bullets|list", shy=True),
-    _topic("lists=prose", r"(?:running|flowing|continuous) text|(?:(?:plain|flowing) )?prose"),
+    _topic("lists=prose", r"(?:running|flowing|continuous) text"),
+    _topic("lists=prose", r"(?:(?:plain|flowing) )?prose", disliked=False),
     _topic("emoji=some", r"emojis?|emoticons?|smileys?(?: faces)?|smilies"),
     _topic("exclamation=some", r"exclamation[- ](?:marks?|points?)|exclamations"),
     _topic(
@@ -68,8 +69,10 @@ THINGS = (
     _topic("contractions=relaxed", r"contractions|contracted (?:forms|words)"),
     _topic("numbers=figures", r"numbers|digits|numerals", disliked=False),
     _topic("numbers=figures", r"figures", shy=True),
-    _topic("spelling=British", r"(?:british|uk) (?:spellings?|english)"),
-    _topic("spelling=American", r"(?:american|us) (?:spellings?|english)"),
+    _topic("spelling=British", r"(?:british|uk) spellings?"),
+    _topic("spelling=British", r"(?:british|uk) english", disliked=False),
+    _topic("spelling=American", r"(?:american|us) spellings?"),
+    _topic("spelling=American", r"(?:american|us) english", disliked=False),
     _topic("greeting=greeted", r"greetings?|salutations?", disliked=False),
     _topic("closing=next step", r"next steps", disliked=False),
     _topic("closing=next step", r"next step", shy=True),
@@ -97,26 +100,27 @@ THINGS = (
 
 _OBJECT = (
     r"(?:it|this|that|them|things|everything|all of (?:it|them)|yourself"
-    rf"|(?:all |all of |each of |each |every )?(?:your |the |my )?(?:{REPLY}|texts?|points))"
+    rf"|(?:all |all of |each of |each |every )?(?:your |the )?(?:{REPLY}|texts?|points))"
 )
+_YOURS = rf"(?:your |the ){REPLY}"
 OBJECT = rf"(?:{_OBJECT} )?"
 """What is written, where it is named."""
 _ANSWER = rf"(?:answer|reply|respond|write|explain|speak|talk)(?: to me| me)?(?: {_OBJECT})?"
 _UNSURE = r"(?: (?:when|if|where) you(?:'re| are)? (?:not sure|unsure|uncertain|in doubt))?"
 _MANY = r"(?:(?:any|some|a|another|more|lots of|all|all these|so many|too many|follow-up) )*"
-_ASKED = rf"(?:{_MANY}(?:questions?|anything|something|things)(?: back| in return)?|back)"
-_BRIEFLY = rf"(?:a (?:bit|little) )?(?:very |more |so |too )*{_SHORT}(?: and to the point)?"
+_ASKED = rf"(?:{_MANY}(?:questions?|something)(?: back| in return)?|back)"
+_BRIEFLY = rf"(?:a (?:bit|little) )?(?:very |more |so |too )*{_BRIEF}(?: and to the point)?"
 _HELLO = r"(?:a |an )?(?:hello|hi|greeting|salutation|good (?:morning|day))"
 
 DEEDS = (
     _topic("length=brief", rf"(?:be|stay) (?:{_BRIEFLY}|to the point)"),
-    _topic("length=brief", rf"(?:keep|make|have) {_OBJECT} (?:{_BRIEFLY}|to the point)"),
+    _topic("length=brief", rf"(?:keep {_OBJECT}|make {_YOURS}) (?:{_BRIEFLY}|to the point)"),
     _topic("length=brief", rf"{_ANSWER} (?:briefly|concisely|in brief|in (?:a )?few words)"),
     _topic("length=brief", r"get to the point|cut to the chase|write less"),
     _topic(
         "length=thorough", rf"be (?:more |very |so |too )*(?:{_LONG}|long-winded|wordy|verbose)"
     ),
-    _topic("length=thorough", rf"(?:keep|make|have) {_OBJECT} (?:more |very )*{_LONG}"),
+    _topic("length=thorough", rf"(?:keep {_OBJECT}|make {_YOURS}) (?:more |very )*{_LONG}"),
     _topic("length=thorough", r"go (?:deeper )?into (?:more |some |great |full )?(?:detail|depth)"),
     _topic(
         "length=thorough",
@@ -130,6 +134,7 @@ DEEDS = (
     _topic("sentences=short", rf"(?:keep|make) (?:your |the )?sentences (?:very )?{_SHORT}"),
     _topic("sentences=long", r"make (?:your |the )?sentences longer"),
     _topic("question=asked", rf"ask (?:me )?{_ASKED}"),
+    _topic("question=asked", r"ask (?:me )?(?:anything|things)(?: back)?", only_denied=True),
     _topic("contractions=formal", r"write (?:(?:all|the|your|every) )*words? out(?: in full)?"),
     _topic("contractions=formal", r"write out (?:(?:all|the|your|every) )*words?(?: in full)?"),
     _topic("contractions=formal", r"write (?:(?:all|the|your|every) )*words? in full"),
@@ -172,7 +177,7 @@ DEEDS = (
 """What replies can do, in the form of a request; a request for it may have words around it."""
 
 ENDURED = (
-    _topic("question=asked", rf"asked {_ASKED}"),
+    _topic("question=asked", rf"asked (?:{_ASKED}|anything|things)"),
     _topic("greeting=greeted", r"greeted"),
     _topic("thanks=given", r"thanked(?: for asking)?"),
     _topic("closing=next step", r"told (?:about )?(?:a |the |any )?next steps?"),

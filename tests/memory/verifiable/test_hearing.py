@@ -95,6 +95,13 @@ def test_what_a_person_says_is_heard_and_nothing_else() -> None:
         ("I like using emojis.", {}),
         ("I must stop using emojis.", {}),
         ("Can you use emojis in a password?", {}),
+        ("I love British English.", {}),
+        ("I hate novels.", {}),
+        ("Ask me anything.", {}),
+        ("Don't ask me anything.", {"question": "none"}),
+        ("Make my answers shorter.", {}),
+        ("Make your answers shorter.", {"length": "brief"}),
+        ("Lists are easier for me.", {"lists": "list"}),
         ("Proof-read this:\nDon't use emojis.\nKeep it short.", {}),
     ],
 )  # fmt: skip
