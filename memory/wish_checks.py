@@ -31,8 +31,7 @@ def check_replies(tree: Tree, persona_at: Callable[[int], Persona] | None = None
             words[persona.id] = find_words(persona)
         own = words[persona.id]
         if node.role == "user":
-            find = find_heard if is_human(node.agent) else find_stated
-            told[node.id], spoken[node.id] = before | find(node.content), own
+            told[node.id], spoken[node.id] = before | _find_wishes(node, node.content), own
             continue
         told[node.id] = before
         if not (wanted := persona.preferences):
@@ -51,13 +50,18 @@ def check_replies(tree: Tree, persona_at: Callable[[int], Persona] | None = None
 
 def _find_stated_in_quotes(user: UserNode) -> Mapping[str, Collection[str]]:
     quotes = (each.quote for each in user.revealed if each.fact is None)
-    return {quote: find_stated(quote).keys() for quote in quotes} if user.told else {}
+    return {quote: _find_wishes(user, quote).keys() for quote in quotes} if user.told else {}
 
 
 def _find_own_words(user: UserNode) -> Mapping[str, str]:
     """Return the wishes that a message states, in the words of the catalogue."""
-    stated = find_stated(user.content) if user.told else {}
+    stated = _find_wishes(user, user.content) if user.told else {}
     return {name: find_wish(name, value).trait for name, value in stated.items()}
+
+
+def _find_wishes(user: UserNode, text: str) -> dict[str, str]:
+    """Return the wishes in a user's text; a person may put them in any words."""
+    return (find_heard if is_human(user.agent) else find_stated)(text)
 
 
 def find_words(persona: Persona) -> Mapping[str, str]:

@@ -3,7 +3,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import SCRIPTED
 from command import RunAloe
 
 from aloe import config as settings
@@ -116,10 +115,7 @@ def test_its_lines_of_python_run() -> None:
     pytest.importorskip("datasets")
     (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     names: dict[str, Any] = {}
-    exec(
-        compile(block.replace("turns=3", f"turns=3, model={SCRIPTED!r}"), "README.md", "exec"),
-        names,
-    )
-    (tree,) = names["trees"]
-    assert len(tree.persona.facts) == 3
+    exec(compile(block, "README.md", "exec"), names)
+    assert len(names["users"]) == len(names["trees"]) == 3
     assert names["pairs"].column_names == ["prompt", "chosen", "rejected"]
+    assert f"gives {len(names['pairs'])} pairs" in README
