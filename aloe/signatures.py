@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from inspect import Parameter, Signature
+from tokenize import TokenError
 from typing import Any
 
 from aloe.errors import ConfigError, suggest
@@ -186,16 +187,26 @@ def _is_async(target: Any) -> bool:
     return inspect.iscoroutinefunction(played) or inspect.isasyncgenfunction(played)
 
 
+def read_source(target: Any) -> tuple[list[str], int] | None:
+    """Return the lines of a function or class and the number of the first; None if there are none.
+
+    What was typed into a console has none, nor has what is built in, or was made from a text that
+    is not that of the file it names.
+    """
+    try:
+        return inspect.getsourcelines(target)
+    except (OSError, TypeError, SyntaxError, TokenError):
+        return None
+
+
 def defined_in(target: Any) -> str:
     """Return file and line where the user wrote a class, a function, or the class of an object."""
     if isinstance(target, partial):
         return defined_in(target.func)
     if not (inspect.isclass(target) or inspect.isroutine(target)):
         target = type(target)
-    try:
-        return f"{inspect.getfile(target)}:{inspect.getsourcelines(target)[1]}"
-    except (OSError, TypeError):  # typed into a console, or not Python's
-        pass
+    if found := read_source(target):
+        return f"{inspect.getfile(target)}:{found[1]}"
     if code := getattr(inspect.unwrap(target), "__code__", None):
         return f"{code.co_filename}:{code.co_firstlineno}"
     return f"{target.__module__}.{target.__qualname__}"

@@ -14,6 +14,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from aloe.signatures import read_source
+
 PLAIN = (str, int, float, bool, bytes, type(None), PurePath)
 
 
@@ -115,8 +117,6 @@ def name_of(function: Callable[..., Any]) -> str:
 
 
 def source_of(function: Any) -> str:
-    """Return the source of a function or class; empty if it has none."""
-    try:
-        return inspect.getsource(function)
-    except (OSError, TypeError):  # typed into a console, or built in
-        return ""
+    """Return the source of a function or class; empty if it has none that can be read."""
+    found = read_source(function)
+    return "".join(found[0]) if found else ""
