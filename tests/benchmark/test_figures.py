@@ -123,7 +123,7 @@ def test_rates_are_over_the_replies_that_are_there() -> None:
     assert rates["over_personalisation"] == (0.5, 2)
     assert rates["probes_right"] == (0.5, 2)
     assert rates["cut_off"] == (0.5, 2)
-    assert "cut_off" not in compute_suite(rows[2:], 0).figures, "it is not recorded, and not 0"
+    assert "cut_off" not in compute_suite(rows[2:]).figures, "it is not recorded, and not 0"
     assert rates["spoiled"] == (pytest.approx(1 / 3), 3)
     assert (found.spoiled_cases, found.user_faults) == (1, {"echo": 1})
 

@@ -111,7 +111,7 @@ def test_what_a_person_got_wrong_is_one_of_our_errors(own: Path) -> None:
         ({"a": "I bake."}, {}, "personas: a list of personas or texts, or a file, not "),
         ([lambda: 1], {}, r"personas\[0\]: a Persona or a text, not a function$"),
         (["I bake."], {"complains": 1}, r'write settings=\{"user.complains": ...\}'),
-        (["I bake."], {"disclosure": "never"}, "user.disclosure: "),
+        (["I bake."], {"disclosure": "never"}, "user.disclosure is "),
         (["I bake."], {"model": {"user": SCRIPTED}}, "name roles by arguments: user=, induc"),
         (["I bake."], {"user": 7}, "^user: a model string, .* not 7"),
         (
