@@ -43,6 +43,7 @@ def take_all() -> None:
         run_aloe("example", place / "example", "--svg", HERE / "example.svg")
         trees = place / "example" / TREES
         run_aloe("trace", trees, "--svg", HERE / "trees.svg")
+        run_aloe("trace", trees, "--highlight", "--svg", HERE / "highlight.svg")
         asyncio.run(take_browser(trees, HERE / "browser.svg"))
         take_label(trees, HERE / "label.svg")
         take_report(trees, HERE / "report.png")
