@@ -8,12 +8,11 @@ RULE, RULES = "rule", "rules"
 
 
 def find_players(tree: Tree) -> dict[str, str]:
-    """Return what was each agent: its model, or `RULES` where a rule played the user or judged.
-
-    An inducer leaves no name in a tree, so it is what the settings say.
-    """
+    """Return what was each agent: its model, or `RULES` where a rule did its work."""
     user = any(node.agent == RULE for node in tree.users)
     votes = {vote.judge for verdict in tree.verdicts for vote in verdict.votes}
     judge = votes == {RULE} or (user and not votes)
-    ruled = {name for name in tree.models if (judge if is_judge(name) else user and name == "user")}
+    said = user and all(node.agent == RULE and not node.former for node in tree.users)
+    at = {"user": user, "inducer": said}
+    ruled = {name for name in tree.models if (judge if is_judge(name) else at.get(name))}
     return {name: RULES if name in ruled else model for name, model in tree.models.items()}

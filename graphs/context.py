@@ -6,11 +6,11 @@ of.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from aloe.agents.assistant import Assistant, AssistantAgent
 from aloe.agents.inducer import Inducer
 from aloe.agents.judge import Judge
+from aloe.agents.marker import Marker, MarkerByAuthor, RuleMarker
 from aloe.agents.panel import check_audited, make_judge
 from aloe.agents.player import User, UserByPersona
 from aloe.agents.prompt_size import prompt_for
@@ -23,14 +23,7 @@ from aloe.config import Config, Disclosing, Place, Schedule, SimulationConfig
 from aloe.memory.disclosures import DisclosureChecker, default_checker
 from aloe.models.open import Model, open_model
 from aloe.models.providers import check_urls
-from aloe.schema import Disclosure, Node, UserNode, Verdict
-
-
-class Marker(Protocol):
-    """Marks what a message reveals: a model (`Inducer`), or a rule."""
-
-    async def induce(self, tree: str, user: UserNode) -> tuple[Disclosure, ...]:
-        """Return what `user`, a message, reveals."""
+from aloe.schema import Node, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,10 +105,13 @@ def make_context(config: Config, models: dict[str, Model], calls: CallLog) -> Si
             rule=RuleUser(config=config.user, most_words=config.simulation.user_words),
             disclosure=config.user.disclosure,
         ),
-        inducer=Inducer(
-            model=models["inducer"],
-            calls=calls,
-            prompt=prompt_for("inducer", config, config.models.inducer),
+        inducer=MarkerByAuthor(
+            model=Inducer(
+                model=models["inducer"],
+                calls=calls,
+                prompt=prompt_for("inducer", config, config.models.inducer),
+            ),
+            rule=RuleMarker(),
         ),
         assistants=(
             *(

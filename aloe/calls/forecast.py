@@ -261,7 +261,7 @@ def _calls(
     questions = 1 if config.judge.use else 2 * max(1, len(config.judge.criteria))
     judged = pairs * questions * (1 - checked * config.judge.rules)
     for name, model in cast.models.items():
-        if name == "user":
+        if name in ("user", "inducer"):
             yield name, model, written
         elif name == "reader":  # of messages in which rules find no fault: none, or all
             yield name, model, at * written

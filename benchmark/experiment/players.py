@@ -18,10 +18,9 @@ from aloe.agents.transcript import Turns, chat_messages
 from aloe.memory.questions import find_questions_in
 from aloe.memory.verifiable.asking import OPEN, find_asked
 from aloe.memory.verifiable.catalogue import DIMENSIONS, Wishes
-from aloe.memory.verifiable.manners import ASIDES
 from aloe.memory.verifiable.phrases import find_all_stated, find_questions
 from aloe.models.open import Message
-from aloe.schema import AssistantNode, Disclosure, UserNode, derive_seed, sentences
+from aloe.schema import AssistantNode, Disclosure, UserNode, derive_seed
 
 REWRITER, STRANGER, ASKER = "rewriter", "stranger", "asker"
 """What nodes call them; their replies are counted apart."""
@@ -69,19 +68,6 @@ def training_questions() -> tuple[str, ...]:
     """Return the questions that training users ask; no benchmark asks them."""
     text = (Path(__file__).parent / "questions.txt").read_text(encoding="utf-8")
     return tuple(text.splitlines())
-
-
-@dataclass(frozen=True, kw_only=True)
-class RuleMarker:
-    """Marks every sentence of a rule user that is no question of the bank and tells something."""
-
-    questions: frozenset[str]
-
-    async def induce(self, tree: str, user: UserNode) -> tuple[Disclosure, ...]:  # noqa: ARG002
-        """Return what `user`, a message, reveals."""
-        said = sentences(user.content)
-        beside = self.questions | ASIDES
-        return tuple(Disclosure(quote=text) for text in said if text not in beside)
 
 
 @dataclass(frozen=True, kw_only=True)

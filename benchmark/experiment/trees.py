@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from aloe.agents.assistant import Assistant
+from aloe.agents.marker import RuleMarker
 from aloe.agents.rule_user import RuleUser
 from aloe.benchmark.experiment.people import choose_dimensions
 from aloe.benchmark.experiment.players import (
@@ -18,7 +19,6 @@ from aloe.benchmark.experiment.players import (
     Asker,
     DeployedAssistant,
     Rewriter,
-    RuleMarker,
     Trimmed,
     strange_wishes,
     training_questions,

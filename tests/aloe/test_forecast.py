@@ -268,7 +268,7 @@ def test_only_what_goes_in_batches_takes_rounds(changes: dict[str, Any], rounds:
     assert forecast(own, PERSONAS, 4).least.rounds == rounds
 
 
-@pytest.mark.parametrize(("rules", "turn"), [(True, 2), (False, 3)])
+@pytest.mark.parametrize(("rules", "turn"), [(True, 1), (False, 2)])
 def test_users_and_judges_that_are_rules_take_no_rounds(rules: bool, turn: int) -> None:
     changes = {"user.disclosure": "answering", "judge.rules": rules}
     own = hosted(limits={"batch": True}).updated(changes, source="test")

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from builders import assistant, user
 
+from aloe.agents.marker import RuleMarker
 from aloe.agents.rule_user import QUESTIONS
 from aloe.benchmark.experiment.players import (
     OPEN_QUESTIONS,
     AskedOnce,
     Asker,
     Rewriter,
-    RuleMarker,
     Trimmed,
     strange_wishes,
     training_questions,
