@@ -56,7 +56,7 @@ def _name_commands(folder: Path) -> list[str]:
     """Return what to try next."""
     trees = folder / "trees"
     return [
-        f"aloe trace {trees} --first",
+        f"aloe trace {trees} --highlight",
         f"aloe trace {folder / 'free-text'} --first",
         f"aloe bench compare {folder / 'base'} {folder / 'trained'}",
         f"aloe export {trees} --format dpo --label return --out {folder / 'pairs.jsonl'}",

@@ -71,6 +71,7 @@ def test_it_is_shown_and_every_command_that_it_names_works(
         assert words in ran.err
     following = [line.split()[1:] for line in ran.result["next"] if "view" not in line]
     assert len(following) == 4
+    assert following[0] == ["trace", "mine/trees", "--highlight"]
     for words in following:
         assert aloe(*words).code == 0
     assert Path("mine/pairs.jsonl").stat().st_size
