@@ -69,7 +69,7 @@ def check(
     for each in agents:
         table.add_row(*map(Text, each))
     show(table, as_json=as_json)
-    show(Text(f"{file}: no command refuses these settings"), as_json=as_json)
+    show(Text(f"{file}: OK, every command accepts these settings"), as_json=as_json)
     finish({"ok": True, "file": str(file), "roles": [a._asdict() for a in agents]}, as_json=as_json)
 
 

@@ -39,6 +39,7 @@ def test_its_settings_pass_the_check(here: Path, aloe: RunAloe, server: Server) 
     os.chdir("mine")
     ran = aloe("config", "check", "aloe.toml", "--json")
     assert ran.code == 0, ran.err
+    assert "aloe.toml: OK, every command accepts these settings" in ran.err
     roles = {each["role"]: each for each in ran.result["roles"]}
     assert {"user", "inducer", "hinted", "plain", "judge"} <= roles.keys()
     assert roles["judge"]["model"] == CHOICES[server].model.partition("@")[0]
