@@ -30,7 +30,11 @@ def read_personas(path: Path) -> list[Persona]:
     """
     found = list(iter_personas(path))
     if not found:
-        raise InputError(path, "there are no personas here; run `aloe personas grow` first")
+        raise InputError(
+            path,
+            "there are no personas here; `aloe personas export --out FILE` writes those that ship, "
+            "`aloe personas grow` makes new ones with a model",
+        )
     return found
 
 
