@@ -12,7 +12,13 @@ from pathlib import Path
 OLLAMA, VLLM, LMSTUDIO = (f"http://127.0.0.1:{port}/v1" for port in (11434, 8000, 1234))
 """Where these servers listen unless told otherwise."""
 
-_OPENAI = re.compile(r"(?:ft:)?(?:gpt|chatgpt|o\d|codex|davinci)\b[\w.:-]*", re.IGNORECASE)
+_OPENAI = re.compile(
+    r"(?:ft:)?(?:gpt|chatgpt|o\d|codex|davinci)(?:\d|\b)[\w.:-]*", re.IGNORECASE
+)
+_FUNCTION = re.compile(r".+\.py:[A-Za-z_]\w*")
+"""FILE.py:NAME, which stands for a function in place of a model."""
+_NUMBERED = re.compile(r"[a-z][a-z-]*\d[\w.-]*", re.IGNORECASE)
+"""What names of models look like that no provider has alone: a word with a version or a size."""
 _SERVERS = {"ollama": OLLAMA, "vllm": VLLM, "hosted_vllm": VLLM, "lmstudio": LMSTUDIO}
 _CLASSES = {
     "anthropic": "langchain_anthropic:ChatAnthropic",
@@ -52,6 +58,8 @@ def suggest_model(text: str, providers: Collection[str], embedded: Collection[st
     known = head.lower()
     if name.lower().startswith(("http://", "https://")):
         return f"openai:NAME@{name}"
+    if _FUNCTION.fullmatch(name):
+        return f"scripted:{name}"
     if name in embedded or (name and _is_served_file(name)):
         return f"local:{name}"
     if name and any((Path(name).expanduser() / file).is_file() for file in _FOLDERS):
@@ -72,6 +80,10 @@ def suggest_model(text: str, providers: Collection[str], embedded: Collection[st
         return f"{near[0]}:{rest}"
     if "/" in name:
         return _suggest_hub_model(name)
+    if near := difflib.get_close_matches(known, embedded, n=1, cutoff=0.8):
+        return f"local:{near[0]}"
+    if _NUMBERED.fullmatch(name):
+        return f"openai:{name}@{VLLM}, if a server of yours has it"
     return f"openai:{name}@{OLLAMA}" if mark == ":" and _OLLAMA_TAG.fullmatch(rest) else None
 
 
