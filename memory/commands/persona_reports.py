@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from aloe.memory.axes import Kind
     from aloe.memory.embedder import Vectors
     from aloe.memory.pool.report import CellCoverage, NearPair, PoolReport
-    from aloe.schema import Persona
+    from aloe.schema import Lineage, Persona
 
 FOUND = 1
 """Exit code of `check` when it finds something."""
@@ -95,14 +95,31 @@ def _card(persona: "Persona") -> RenderableType:
     axes = ", ".join(f"{axis} {value}" for axis, value in persona.axes.items())
     lines: list[RenderableType] = [table, Text(axes, style="italic")]
     for kind, origin in persona.lineage.items():
-        said = origin.model_dump(exclude_none=True, exclude_defaults=True)
-        words = ", ".join(f"{key} {_short(value)}" for key, value in said.items())
-        lines.append(Text(f"{kind}: {words}", style="dim"))
+        lines.append(Text(f"{kind}: {_describe_lineage(origin)}", style="dim"))
     return Panel(Group(*lines), title=Text(persona.id), title_align="left")
 
 
-def _short(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+MADE = {
+    "seed": "a seed of the pool",
+    "grown": "written",
+    "composed": "composed by rule",
+    "imported": "imported",
+}
+"""Where descriptions come from, in words."""
+
+
+def _describe_lineage(lineage: "Lineage") -> str:
+    """Return where a description came from, in words; hashes are for machines (`--json`)."""
+    made = MADE[lineage.origin]
+    if lineage.model:
+        made += f" by {lineage.model}"
+    if lineage.parents:
+        made += f" after {counted(len(lineage.parents), 'example')}"
+    if lineage.seed is not None:
+        made += f" (seed {lineage.seed})"
+    if lineage.nearest is not None:
+        made += f"; most similar one: {lineage.nearest:.2f}"
+    return made
 
 
 def stats(
