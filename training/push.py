@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from aloe.errors import ConfigError, ModelError
-from aloe.models.hub import TIMEOUT, choose_bars, is_hub_name
+from aloe.models.hub import TIMEOUT, choose_bars, explain_unreachable, is_hub_name
 from aloe.models.weights import ADAPTER, ADAPTER_GGUF, MODEL_GGUF
 from aloe.secrets import one_line
 from aloe.training.release import SPLITS, SUFFIXES
@@ -195,5 +195,6 @@ def _explained(push: Push) -> Iterator[None]:
         raise ModelError(f"the hub refuses what goes to {push.repo}: {one_line(error)}") from None
     except Exception as error:  # httpx, hf_xet and the socket each have their own
         raise ModelError(
-            f"pushing to {push.repo} failed, the hub cannot be reached: {one_line(error)}"
+            f"pushing to {push.repo} failed, the hub cannot be reached: "
+            f"{explain_unreachable(error)}"
         ) from None

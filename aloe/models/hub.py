@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from aloe.console import say, stderr
 from aloe.errors import ConfigError, ModelError
@@ -263,5 +264,22 @@ def _explained(name: str, repo: str) -> Iterator[None]:
     except Exception as error:
         raise _OfflineError(
             f"local:{name} is not in the hub's cache, and the hub cannot be reached: "
-            f"{one_line(error)}"
+            f"{explain_unreachable(error)}"
         ) from None
+
+
+_UNCONNECTED = {"ConnectError", "ConnectTimeout", "ConnectionError", "gaierror"}
+"""Exceptions by which a client says that it found or reached no server; each has its own."""
+
+
+def explain_unreachable(error: BaseException) -> str:
+    """Return why a request to the hub failed, in a few words."""
+    from huggingface_hub import constants
+
+    from aloe.models.http_answer import causes
+
+    names = {kind.__name__ for each in causes(error) for kind in type(each).__mro__}
+    if names & _UNCONNECTED:
+        server = urlsplit(os.environ.get("HF_ENDPOINT") or constants.ENDPOINT)
+        return f"no connection to {server.hostname or server.geturl()}"
+    return one_line(error)

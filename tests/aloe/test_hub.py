@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,7 +16,14 @@ from command import RunAloe
 from aloe.config import ModelConfig
 from aloe.errors import AloeError, ConfigError, ModelError
 from aloe.models.check import locate_model
-from aloe.models.hub import _fetch, fetch_gguf, find_cached, is_hub_name, quant_of
+from aloe.models.hub import (
+    _fetch,
+    explain_unreachable,
+    fetch_gguf,
+    find_cached,
+    is_hub_name,
+    quant_of,
+)
 from aloe.models.local import weights_path
 from aloe.models.weights import hash_models, hash_weights
 from aloe.training.model_folder import hash_model
@@ -264,7 +272,13 @@ def test_off_the_network_it_says_so(
     simulate = ("simulate", "--personas", personas_file, "--out", tmp_path / "run")
     simulate = (*simulate, "--model", f"local:{REPO}:Q8_0")
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    assert aloe(*simulate).is_one_line_about(f"local:{REPO}:Q8_0", "cannot be reached")
+    assert aloe(*simulate).is_one_line_about(
+        f"local:{REPO}:Q8_0", "the hub cannot be reached: no connection to 127.0.0.1"
+    )
+    unnamed = OSError("request failed")
+    unnamed.__cause__ = socket.gaierror(-2, "Name or service not known")
+    assert explain_unreachable(unnamed) == "no connection to 127.0.0.1"
+    assert explain_unreachable(OSError("disk full")) == "disk full"
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert aloe(*simulate).is_one_line_about("not in the hub's cache", "HF_HUB_OFFLINE")
     assert hub.asked == []
