@@ -46,6 +46,8 @@ class Vote(Record):
 ROUNDING = 1e-9
 """Differences of returns up to this are none: sums of shares in another order are not equal bit by
 bit."""
+NOT_CONTINUED = "not continued"
+"""The reason where one of two replies, or both, end the talk: there is no return to compare."""
 
 
 class ReturnLabel(Record):

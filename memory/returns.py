@@ -32,7 +32,7 @@ from typing import Self
 from aloe.errors import ConfigError
 from aloe.memory.levels import Levels, charge_questions, find_levels
 from aloe.schema import AssistantNode, Outcome, ReturnLabel, Tree, UserNode, Verdict
-from aloe.verdict import ROUNDING
+from aloe.verdict import NOT_CONTINUED, ROUNDING
 
 NO_LEVEL_BELOW = "no level below"
 """The reason where a talk went on, but nothing that followed has a level."""
@@ -169,7 +169,7 @@ def _compare(
         return label.model_copy(update={"reason": reason})
     if rule.turns > 1 and min(first.depth, second.depth) == 1:
         ends = [each for each in (verdict.first, verdict.second) if returns[each].depth == 1]
-        reason = NO_LEVEL_BELOW if all(map(tree.children, ends)) else "not continued"
+        reason = NO_LEVEL_BELOW if all(map(tree.children, ends)) else NOT_CONTINUED
         return label.model_copy(update={"reason": reason})
     if first.depth != second.depth:
         return label.model_copy(update={"reason": "not as deep"})

@@ -23,7 +23,7 @@ from aloe.label_agreement import LabelAgreement
 from aloe.schema import Tree, Verdict
 from aloe.training.export import ROWS, Row, Rows, Skipped
 from aloe.training.usable import without_markup
-from aloe.verdict import ROUNDING
+from aloe.verdict import NOT_CONTINUED, ROUNDING
 
 Label = Literal["judge", "return", "mixed", "people"]
 LABELS: tuple[Label, ...] = ("judge", "return", "mixed", "people")
@@ -37,7 +37,7 @@ BESIDE_RETURNS = "judge's label beside returns"
 """The reason where a reward would be a share among siblings whose rewards are returns."""
 
 BLIND = frozenset((
-    "not continued", NOT_AS_DEEP, "no level below", MIND_READING, "reply without a level",
+    NOT_CONTINUED, NOT_AS_DEEP, "no level below", MIND_READING, "reply without a level",
 ))  # fmt: skip
 """Reasons of a comparison by return that could not look ahead. Of two replies only one has to be
 without a level; whether the judge's label of them can be learnt, `is_usable` decides."""

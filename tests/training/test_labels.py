@@ -347,6 +347,7 @@ def test_the_command_and_the_library_write_the_same(
     ran = aloe("export", run, *flags, "--out", tmp_path / "rows.jsonl", "--json")
     assert ran.result["rows"] == 2
     assert ran.result["left_out"] == {"not continued": 4, "tie": 1}
+    assert "not continued: 4 comparisons" in ran.err
     assert aloe("export", run, *flags, "--out", tmp_path / "data").code == 0
     assert "Labels are by return." in (tmp_path / "data/README.md").read_text()
     wide = aloe("export", run, *flags, "--min-margin", 0.2, "--out", tmp_path / "w.jsonl", "--json")

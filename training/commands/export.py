@@ -13,6 +13,8 @@ from aloe.number_format import counted
 from aloe.options import DryRun, Json, Public, PushToHub, RunOrTrees, refuse_unread, with_flags
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aloe.training.export import Row
     from aloe.training.preflight import Count
 
@@ -152,6 +154,8 @@ def export(options: ExportOptions) -> None:
         lines=True,
         cut=False,
     )
+    if why := _explain_blind(left_out):
+        show(Text(why), as_json=options.as_json, lines=True, cut=False)
     if plan.settings:
         result["settings"] = plan.settings
         show(Text("\n".join(plan.settings)), as_json=options.as_json, lines=True)
@@ -161,6 +165,19 @@ def export(options: ExportOptions) -> None:
     if push:
         result |= push_or_show(plan.out, push, dry_run=options.dry_run, as_json=options.as_json)
     finish(result, as_json=options.as_json)
+
+
+def _explain_blind(left_out: "Mapping[str, int]") -> str:
+    """Return what the number of comparisons without a return means; empty if there are none."""
+    from aloe.verdict import NOT_CONTINUED
+
+    count = left_out.get(NOT_CONTINUED, 0)
+    if not count:
+        return ""
+    return (
+        f"{NOT_CONTINUED}: {counted(count, 'comparison')} in which the talk did not go on from one "
+        "of the replies, so there is no return to compare (--label mixed: the judge's label)"
+    )
 
 
 def _preflight(
