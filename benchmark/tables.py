@@ -5,7 +5,7 @@ terminal, a log and an email. A curve is drawn sideways, one line per turn, so t
 fit any width.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -28,15 +28,15 @@ SHARES = frozenset({
 
 LABELS = {
     "gain": "gain: AL own - swapped",
-    "gain_ir": "  its slope, per turn",
+    "gain_ir": "  slope of gain, per turn",
     "al_mean": "average AL",
     "swapped_mean": "  for a swapped persona",
     "ir": "IR: slope of AL, per turn",
     "n_ir": "N-IR",
     "r2": "R2 (and N-R2, the same)",
     "al_last": "AL, last two turns",
-    "gain_last": "  gain there",
-    "known": "known of user at the end",
+    "gain_last": "gain, last two turns",
+    "known": "share found out by the end",
     "known_asked": "  came up: asked for",
     "known_contradicted": "  came up: went against it",
     "known_volunteered": "  came up: volunteered",
@@ -65,6 +65,12 @@ LABELS = {
     "user_drift": "user's drift, per turn",
 }
 """What the figures are called, in the order of the table."""
+
+COMPARED = {**LABELS, "al_at_equal_length": "  AL at equal length"}
+"""The same for those of a comparison."""
+
+SIGNIFICANT = 0.05
+"""Adjusted p-value below which a difference is said to be one."""
 
 
 def suite_view(
@@ -222,19 +228,21 @@ def comparison_view(lines: Sequence[ComparisonRow]) -> RenderableType:
         groups.setdefault((line.suite, line.other, line.base), []).append(line)
     parts: list[RenderableType] = []
     for (suite, other, base), each in groups.items():
-        parts += ["", Text.assemble((suite, "bold"), f"  {other} minus {base}"), _differences(each)]
+        title = Text.assemble((suite, "bold"), f"  {other} minus {base}")
+        parts += ["", title, _differences(each), "", *_conclude(each, other)]
     return Group(*parts)
 
 
 def _differences(lines: Sequence[ComparisonRow]) -> Table:
     table = _table("difference", "value", "95% interval", "of", "p", "Holm")
-    names = {**LABELS, "al_at_equal_length": "  AL at equal length"}
     for line in lines:
         found = line.difference
-        p_values = ("-" if p is None else f"{p:.3f}" for p in (line.p_value, line.p_holm))
+        if found.value is None:
+            continue
+        p_values = (_format_p(p) for p in (line.p_value, line.p_holm))
         style = "bold" if line.metric == "gain" else ""
         table.add_row(
-            names[line.metric],
+            COMPARED[line.metric],
             format_number(found.value, "{:+.3f}"),
             interval(found, "{:+.3f}"),
             f"{found.count}",
@@ -242,6 +250,37 @@ def _differences(lines: Sequence[ComparisonRow]) -> Table:
             style=style,
         )
     return table
+
+
+def _format_p(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _conclude(lines: Sequence[ComparisonRow], other: str) -> Iterator[Text]:
+    """Yield a sentence about what is significant, and one about what could not be compared."""
+    tested = [line for line in lines if line.p_holm is not None]
+    sides: dict[str, list[str]] = {"higher": [], "lower": []}
+    for line in tested:
+        if line.p_holm is not None and line.p_holm < SIGNIFICANT and line.difference.value:
+            sides["higher" if line.difference.value > 0 else "lower"].append(line.metric)
+    said = [
+        f"{side} in {len(each)} of {counted(len(tested), 'figure')}"
+        f" ({'; '.join(COMPARED[name].strip() for name in each)})"
+        for side, each in sides.items()
+        if each
+    ]
+    if tested:
+        rest = "" if sum(map(len, sides.values())) == len(tested) else "; the rest may be chance"
+        found = " and ".join(said) + rest if said else "higher or lower in none: all may be chance"
+        yield Text(f"after Holm's correction, at {SIGNIFICANT:.0%}, {other} is {found}")
+    if empty := [COMPARED[line.metric].strip() for line in lines if line.difference.value is None]:
+        yield Text(
+            f"left out: {counted(len(empty), 'figure')} that no dialogue has on both sides "
+            f"({'; '.join(empty)})",
+            "dim",
+        )
 
 
 def _table(first: str, *others: str) -> Table:

@@ -51,7 +51,7 @@ def test_what_it_says_of_asking_is_what_was_found() -> None:
         values = (float(re.split(r"[ %]", cell)[0]) for cell in cells.split(" | "))
         return dict(zip(models, values, strict=False))
 
-    known, last = find_row("known of user at the end"), find_row("AL, last two turns")
+    known, last = find_row("share found out by the end"), find_row("AL, last two turns")
     found = [known["dpo"], known["base"], *(100 * last[m] for m in ("dpo", "base", "shuffled"))]
     assert all(abs(int(one) - other) <= 0.5 for one, other in zip(claimed, found, strict=True))
 

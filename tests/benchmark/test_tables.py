@@ -7,7 +7,7 @@ from rich.console import Console, RenderableType
 from rows import table
 
 from aloe.benchmark.card import format_named
-from aloe.benchmark.compare import Side, compare
+from aloe.benchmark.compare import ComparisonRow, Side, compare
 from aloe.benchmark.figures import Figure
 from aloe.benchmark.markdown import format_interval, format_percent
 from aloe.benchmark.suite_result import SuiteResult, compute_suites
@@ -73,6 +73,27 @@ def test_comparisons_show_signs_and_both_p_values() -> None:
     assert "b minus a" in shown
     assert "+0.500" in shown
     assert "Holm" in shown
+    assert "<0.001" in shown
+
+
+def test_a_sentence_says_what_is_significant_and_what_could_not_be_compared() -> None:
+    def line(metric: str, value: float | None, p: float | None) -> ComparisonRow:
+        figure = Figure(value=value, count=3)
+        return ComparisonRow(
+            suite="s", metric=metric, base="a", other="b", difference=figure, p_value=p, p_holm=p
+        )
+
+    gain, needless = line("gain", 0.1, 0.01), line("needless", None, None)
+    asked, late = line("questions", -0.2, 0.02), line("al_last", 0.1, 0.3)
+    shown = " ".join(text(comparison_view([gain, asked, late, needless]), 200).split())
+    assert (
+        "after Holm's correction, at 5%, b is higher in 1 of 3 figures (gain: AL own - swapped) "
+        "and lower in 1 of 3 figures (questions per reply); the rest may be chance" in shown
+    )
+    assert "left out: 1 figure that no dialogue has on both sides (needless" in shown
+    assert shown.count("needless") == 1
+    assert "higher or lower in none: all may be chance" in text(comparison_view([late]), 200)
+    assert "Holm's" not in text(comparison_view([needless]))
 
 
 def test_intervals_have_no_signed_zero() -> None:

@@ -146,7 +146,7 @@ def test_who_asks_finds_out_what_reticent_users_want(aloe: RunAloe, tmp_path: Pa
     known = next(line for line in lines if line["metric"] == "known")
     assert known["difference"]["low"] > 0
     page = render_report(read_bench(out["ask"]))
-    for words in ("What is known of the user", "known of user at the end", "because asked"):
+    for words in ("What is known of the user", "share found out by the end", "because asked"):
         assert words in page, words
     assert "| 6 | 1.000" in render_card(read_bench(out["ask"]), ())
     write_parquet(read_bench(out["ask"]), tmp_path / "scores.parquet")
