@@ -17,7 +17,7 @@ from aloe.views.answers import Interpreter, describe_note
 from aloe.views.folding import grid, said
 from aloe.views.marks import fact_text, notes, preference, verdicts_about
 from aloe.views.owners import Owners
-from aloe.views.tellings import describe_tellings
+from aloe.views.tellings import describe_revealed, describe_tellings
 from aloe.views.votes import describe_verdict, describe_votes
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _facts(tree: "Tree", node: "Node") -> RenderableType:
         **notes(node),
     }
     if node.role == "user":
-        lines["told"] = "\n".join(f"◆ {each.quote}" for each in node.revealed)
+        lines["told"] = "\n".join(describe_revealed(tree, node))
         lines["why"] = "\n".join(describe_tellings(tree, node))
         lines["repaired"] = ", ".join(node.repaired)
     else:

@@ -10,7 +10,7 @@ from aloe.number_format import counted
 from aloe.views.folding import Table, said
 from aloe.views.marks import fact_text, preference, score
 from aloe.views.node import verdict_view
-from aloe.views.tellings import describe_tellings
+from aloe.views.tellings import describe_revealed, describe_tellings
 
 if TYPE_CHECKING:
     from aloe.schema import AssistantNode, Node, Tree, UserNode
@@ -39,8 +39,8 @@ class SiblingView:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield Text.assemble((f"{self._user.turn} user ", "bold cyan"), said(self._user.content))
-        for told in self._user.revealed:
-            yield said(f"◆ {told.quote}", "magenta")
+        for line in describe_revealed(self._tree, self._user):
+            yield said(line, "magenta")
         for line in describe_tellings(self._tree, self._user):
             yield Text(line, "dim")
         yield Text()

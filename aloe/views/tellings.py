@@ -37,13 +37,47 @@ def find_told(tree: "Tree", user: "UserNode") -> set[str]:
     return {each.fact or each.quote for each in user.revealed}
 
 
+def describe_revealed(tree: "Tree", user: "UserNode") -> list[str]:
+    """Return a line for each thing that the ledger has of a message, with why it was told."""
+    why = {quote: telling for telling, quote in _pair(tree, user).items()}
+    lines = []
+    for number, each in enumerate(user.revealed):
+        notes = [each.kind] if each.kind not in (None, "revealed") else []
+        if telling := why.get(number):
+            matter = "" if each.fact else describe_matter(tree, telling, user)
+            known = matter.casefold() in ("", each.quote.casefold())
+            notes.append(REASONS[telling.why] + ("" if known else f": {matter}"))
+        lines.append(f"◆ {each.quote}" + (f" ({'; '.join(notes)})" if notes else ""))
+    return lines
+
+
 def describe_tellings(tree: "Tree", user: "UserNode") -> list[str]:
-    """Return a line for each thing that a message told, and for a question that got nothing."""
+    """Return a line for each thing told that the ledger lacks, and for a question for nothing."""
+    paired = _pair(tree, user)
     found = [
         f"told, {REASONS[each.why]}: {describe_matter(tree, each, user)}"
         for each in list_tellings(tree, user)
+        if each not in paired
     ]
     return [*found, *(text for asked, text in ANSWERS.items() if asked == user.asked)]
+
+
+def _pair(tree: "Tree", user: "UserNode") -> "dict[Telling, int]":
+    """Return the place in the ledger of what was told: by id, by words, or if one each is left."""
+    tellings, open_ = list_tellings(tree, user), dict(enumerate(user.revealed))
+    found: dict[Telling, int] = {}
+    for each in tellings:
+        matter = describe_matter(tree, each, user).casefold()
+        for number, entry in open_.items():
+            if entry.fact == each.about or entry.quote.casefold() == matter:
+                found[each] = number
+                del open_[number]
+                break
+    left = [each for each in tellings if each not in found]
+    unchecked = [number for number, entry in open_.items() if entry.kind is None]
+    if len(left) == len(unchecked) == len(open_) == 1:
+        found[left[0]] = unchecked[0]
+    return found
 
 
 def describe_matter(tree: "Tree", told: "Telling", user: "UserNode | None" = None) -> str:

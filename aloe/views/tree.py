@@ -31,7 +31,7 @@ from aloe.views.marks import (
     short,
 )
 from aloe.views.table import Sums
-from aloe.views.tellings import describe_tellings, find_told
+from aloe.views.tellings import describe_revealed, describe_tellings, find_told
 
 if TYPE_CHECKING:
     from aloe.schema import AssistantNode, Node, Tree, UserNode
@@ -115,9 +115,8 @@ class Drawer:
 
     def _user(self, node: "UserNode") -> Line:
         body = self._words(node, "")
-        for told in node.revealed:
-            kind = f" ({told.kind})" if told.kind not in (None, "revealed") else ""
-            body.append(said(f"\n◆ {told.quote}{kind}", "magenta"))
+        for line in describe_revealed(self.tree, node):
+            body.append(said(f"\n{line}", "magenta"))
         for line in describe_tellings(self.tree, node):
             body.append(said(f"\n{line}", "dim"))
         if node.repaired:

@@ -8,12 +8,12 @@ from sample_tree import PERSONA, SON, TREE
 
 from aloe.graphs.commands.dashboard import _describe_ledger
 from aloe.memory.disclosure_tally import Tally
-from aloe.schema import Telling, Tree
+from aloe.schema import Disclosure, Telling, Tree
 from aloe.views.account import Spending
 from aloe.views.node import node_view
 from aloe.views.report import report
 from aloe.views.siblings import SiblingView
-from aloe.views.tellings import describe_tellings
+from aloe.views.tellings import describe_revealed, describe_tellings
 from aloe.views.tree import Drawer, head
 
 FIRST = user("Hello.", told=(Telling(about=PERSONA.facts[0].id, why="scheduled"),))
@@ -54,6 +54,28 @@ def test_a_line_says_what_was_told_and_why() -> None:
     told = user("Hm.", told=(Telling(about="emoji", why="contradicted", reply="r"),))
     tree = TREE.model_copy(update={"persona": wish})
     assert describe_tellings(tree, told) == ["told, against the reply: emoji, some"]
+
+
+def test_what_the_ledger_has_is_said_once_with_its_reason() -> None:
+    told = SECOND.told[0]
+    quoted = Disclosure(quote="I have a son called Rui.", fact=SON)
+    whim = Disclosure(quote="I like tea.", kind="invented")
+    both = SECOND.model_copy(update={"revealed": (whim, quoted)})
+    assert describe_revealed(ANSWERING, both) == [
+        "◆ I like tea. (invented)",
+        "◆ I have a son called Rui. (because asked)",
+    ]
+    assert describe_tellings(ANSWERING, both) == []
+    wish = PERSONA.model_copy(update={"preferences": {"emoji": "some"}})
+    tree = ANSWERING.model_copy(update={"persona": wish})
+    wanted = told.model_copy(update={"about": "emoji"})
+    asks = Disclosure(quote="More smileys!")
+    message = SECOND.model_copy(update={"told": (told, wanted), "revealed": (asks, quoted)})
+    assert describe_revealed(tree, message)[0] == "◆ More smileys! (because asked: emoji, some)"
+    assert describe_tellings(tree, message) == []
+    unclear = message.model_copy(update={"revealed": (whim, asks)})
+    assert describe_revealed(tree, unclear)[1] == "◆ More smileys!"
+    assert len(describe_tellings(tree, unclear)) == 2
 
 
 def test_trace_page_and_summary_say_it() -> None:
