@@ -97,6 +97,13 @@ COLUMNS: dict[str, Callable[[Sums], str]] = {
     "cost": lambda each: each.account.money if each.account else "-",
 }
 
+NOTES = {
+    "preferred": "comparisons won",
+    "abstain": "judge undecided",
+    "minds": "replies using what was not told",
+}
+"""What is not plain from the name of a column."""
+
 FIRST = ("preferred", "abstain", "faults", "turns", "minds", "nodes", "tie", "cost", "seconds")
 """Columns by how much they matter where there is no room for all."""
 
@@ -127,6 +134,9 @@ class TreeTable:
             cells = [Text(COLUMNS[name](row), _style(name, row)) for name in columns]
             table.add_row(row.tree.id[:digits], _persona(row), *cells)
         yield table
+        notes = "; ".join(f"{name}: {NOTES[name]}" for name in columns if name in NOTES)
+        if notes and self.rows:
+            yield Text(notes, "dim")
 
     def _columns(self, room: int) -> list[str]:
         chosen = set()

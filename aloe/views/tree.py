@@ -42,6 +42,8 @@ GUIDE = 4
 """Columns by which a branch stands to the right of what it hangs on."""
 WIDE = 110
 """Columns from which what a message took is shown beside it."""
+SCORES = "2/3 ▮ votes for it, +0.75 ▮▮ log-odds of being better, ▯ against it"
+"""What stands beside a reply that was compared."""
 SCORE = 5 + 1 + CELLS
 """Columns of a score, such as `+0.75 ▮▮`, where there is one."""
 SHOWN = 400
@@ -86,7 +88,10 @@ class Drawer:
 
     def drawing(self) -> RenderableType:
         """Return head, branches and legend."""
-        return Group(head(self.tree, self.account), Forks(self), Text(LEGEND, "dim"))
+        legend = [LEGEND, SCORES] if self.tree.verdicts else [LEGEND]
+        return Group(
+            head(self.tree, self.account), Forks(self), *(Text(line, "dim") for line in legend)
+        )
 
     def branch(self, start: "Node") -> "Level":
         """Return what follows `start` up to where the talk branches."""
