@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from aloe.config import LocalConfig
+from aloe.console import say, stderr
 from aloe.cores import count_free_cores
 from aloe.errors import ConfigError, ModelError
 from aloe.files.json_objects import load_json
@@ -135,6 +136,8 @@ def embedded_server(name: str, local: LocalConfig = IN_PROCESS) -> EmbeddedServe
         ConfigError: the model's file is not there, or the server that settings name.
         ModelError: llama.cpp cannot load the file.
     """
+    if stderr().is_terminal and all(name != there for there, *_ in _running):
+        say(f"loading local:{name} ...", style="dim")  # files are hashed, then read: seconds
     served = (name, local, hash_weights(f"local:{name}"))
     if served not in _running:
         _running[served] = _started(name, local)

