@@ -124,7 +124,7 @@ def test_its_commands_run_outside_the_checkout(elsewhere: Path) -> None:
     aloe(elsewhere, "bench", "run", "--limit", 1, "--seeds", 1, "--out", "bench",
          "--user", SCRIPTED[1], "--judge", SCRIPTED[1], *SCRIPTED)  # fmt: skip
     aloe(elsewhere, "report", "run", "--out", "report.html")
-    aloe(elsewhere, "init", "--for", "vllm")
+    aloe(elsewhere, "init", "--for", "vllm", "--examples")
     assert (elsewhere / "safety_critic.py").is_file()
     assert (elsewhere / "accelerate/fsdp.yaml").is_file()
     assert "qwen" in aloe(elsewhere, "config", "check", "aloe.toml").lower()

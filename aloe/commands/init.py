@@ -4,6 +4,7 @@ What is written are copies of what the program ships and tests, so they work as 
 """
 
 import sys
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from string import Template
@@ -18,8 +19,17 @@ from aloe.options import Json
 
 PACKAGE = Path(__file__).parent.parent
 SETTINGS = "aloe.toml"
-EXAMPLES = ("safety_critic.py", "three_party.py", "reward_judge.py")
-ACCELERATE = ("ddp.yaml", "fsdp.yaml", "deepspeed.yaml")
+EXAMPLES = {
+    "safety_critic.py": "example of a role: rates how risky each reply is",
+    "three_party.py": "example of a role: a second person, who joins the talk",
+    "reward_judge.py": "example of a judge: a reward model",
+}
+ACCELERATE = {
+    "ddp.yaml": "for `accelerate launch`: several GPUs, the model on each",
+    "fsdp.yaml": "the same, the model spread over them",
+    "deepspeed.yaml": "the same, with DeepSpeed",
+}
+"""What is written, with what it is for."""
 
 
 class Server(StrEnum):
@@ -92,30 +102,30 @@ def init(
     server: Annotated[
         Server | None, typer.Option("--for", help="Provider of the models; asked on a terminal.")
     ] = None,
+    examples: Annotated[
+        bool, typer.Option("--examples", help="Also three examples of roles and judges.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Write starter settings and examples into a folder.
+    """Write starter settings into a folder.
 
-    aloe.toml, three examples of roles and judges, and configs of accelerate for several GPUs.
-    Existing files are left alone.
+    aloe.toml, and configs of accelerate for several GPUs. Existing files are left alone.
 
     Example: `aloe init my-project --for vllm`
     """
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder} is a file; name a folder")
     server = server or _ask_for_server()
-    files = _make_files(CHOICES[server])
+    files = _make_files(CHOICES[server], EXAMPLES if examples else ())
     there = [name for name in files if (folder / name).exists()]
     written = [name for name in files if name not in there]
     _write(folder, {name: files[name] for name in written})
     where = "" if folder == Path() else f"{folder}/"
-    if written:
-        show(
-            Text(f"wrote {', '.join(where + name for name in written)}"),
-            as_json=as_json,
-            lines=True,
-            cut=False,
-        )
+    width = max(map(len, written), default=0)
+    about = _describe_files(CHOICES[server])
+    for name in written:
+        line = f"wrote {where}{name:<{width}}  {about[name]}"
+        show(Text(line), as_json=as_json, lines=True, cut=False)
     if there:
         show(Text(f"left as they are: {', '.join(where + n for n in there)}"), as_json=as_json)
     following = _name_commands(folder)
@@ -143,7 +153,13 @@ def _ask_for_server() -> Server:
         stderr().print(Text(f"one of {names}, or its number"))
 
 
-def _make_files(choice: Choice) -> dict[str, str]:
+def _describe_files(choice: Choice) -> dict[str, str]:
+    """Return what each file is for, by name."""
+    configs = {f"accelerate/{name}": about for name, about in ACCELERATE.items()}
+    return {SETTINGS: f"settings: every role is {choice.model}", **EXAMPLES, **configs}
+
+
+def _make_files(choice: Choice, examples: Iterable[str]) -> dict[str, str]:
     """Return what is written, by name."""
     model = f'"{choice.model}"'
     template = (PACKAGE / "templates" / "settings.toml").read_text(encoding="utf-8")
@@ -157,7 +173,7 @@ def _make_files(choice: Choice) -> dict[str, str]:
         min_margin=choice.min_margin,
         min_mass=choice.min_mass,
     )
-    sources = {name: PACKAGE / "examples" / name for name in EXAMPLES}
+    sources = {name: PACKAGE / "examples" / name for name in examples}
     sources |= {f"accelerate/{name}": PACKAGE / "training/configs" / name for name in ACCELERATE}
     copies = {name: path.read_text(encoding="utf-8") for name, path in sources.items()}
     return {SETTINGS: settings, **copies}

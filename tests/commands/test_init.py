@@ -31,8 +31,9 @@ def switched_on(text: str) -> str:
 def test_its_settings_pass_the_check(here: Path, aloe: RunAloe, server: Server) -> None:
     made = aloe("init", "mine", "--for", server, "--json")
     assert made.code == 0, made.err
-    files = {"aloe.toml", *EXAMPLES, *(f"accelerate/{name}" for name in ACCELERATE)}
+    files = {"aloe.toml", *(f"accelerate/{name}" for name in ACCELERATE)}
     assert set(made.result["written"]) == files
+    assert f"settings: every role is {CHOICES[server].model}" in " ".join(made.err.split())
     assert all((here / "mine" / name).stat().st_size for name in files)
     assert len(made.result["next"]) == 3
     assert made.result["next"][0] == "cd mine && aloe config check aloe.toml"
@@ -50,7 +51,7 @@ def test_its_settings_pass_the_check(here: Path, aloe: RunAloe, server: Server) 
 def test_what_is_off_works_when_it_is_switched_on(
     here: Path, aloe: RunAloe, server: Server
 ) -> None:
-    assert aloe("init", "--for", server).code == 0
+    assert aloe("init", "--for", server, "--examples").code == 0
     file = here / "aloe.toml"
     file.write_text(switched_on(file.read_text()))
     found = load(file)
@@ -68,13 +69,13 @@ def test_nothing_is_written_over(here: Path, aloe: RunAloe) -> None:
     (here / "aloe.toml").write_text("seed = 9\n")
     (here / "accelerate").mkdir()
     (here / "accelerate/ddp.yaml").write_text("mine")
-    ran = aloe("init", "--for", "openai")
+    ran = aloe("init", "--for", "openai", "--examples")
     assert ran.code == 0
     said = " ".join(ran.out.split())
     assert "left as they are: aloe.toml, accelerate/ddp.yaml" in said
     assert (here / "aloe.toml").read_text() == "seed = 9\n"
     assert (here / "accelerate/ddp.yaml").read_text() == "mine"
-    assert "wrote safety_critic.py" in said
+    assert "wrote safety_critic.py example of a role: rates" in said
     assert aloe("init", "aloe.toml", "--for", "local").is_one_line_about("is a file")
 
 
