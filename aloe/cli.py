@@ -78,7 +78,7 @@ COMMANDS = {
         "Say which of two replies is better, without seeing who wrote them or what the judge said.",
     ),
     "init": Command(
-        "aloe.commands.init:init", "Write starter settings and examples into a folder."
+        "aloe.commands.init:init", "Write starter settings into a folder."
     ),
     "config": Command("aloe.agents.commands.config:app", "Check settings before they are used."),
     "trust": Command(

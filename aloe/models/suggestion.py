@@ -12,9 +12,7 @@ from pathlib import Path
 OLLAMA, VLLM, LMSTUDIO = (f"http://127.0.0.1:{port}/v1" for port in (11434, 8000, 1234))
 """Where these servers listen unless told otherwise."""
 
-_OPENAI = re.compile(
-    r"(?:ft:)?(?:gpt|chatgpt|o\d|codex|davinci)(?:\d|\b)[\w.:-]*", re.IGNORECASE
-)
+_OPENAI = re.compile(r"(?:ft:)?(?:gpt|chatgpt|o\d|codex|davinci)(?:\d|\b)[\w.:-]*", re.IGNORECASE)
 _FUNCTION = re.compile(r".+\.py:[A-Za-z_]\w*")
 """FILE.py:NAME, which stands for a function in place of a model."""
 _NUMBERED = re.compile(r"[a-z][a-z-]*\d[\w.-]*", re.IGNORECASE)

@@ -42,7 +42,7 @@ def describe_revealed(tree: "Tree", user: "UserNode") -> list[str]:
     why = {quote: telling for telling, quote in _pair(tree, user).items()}
     lines = []
     for number, each in enumerate(user.revealed):
-        notes = [each.kind] if each.kind not in (None, "revealed") else []
+        notes: list[str] = [each.kind] if each.kind and each.kind != "revealed" else []
         if telling := why.get(number):
             matter = "" if each.fact else describe_matter(tree, telling, user)
             known = matter.casefold() in ("", each.quote.casefold())
@@ -64,18 +64,18 @@ def describe_tellings(tree: "Tree", user: "UserNode") -> list[str]:
 
 def _pair(tree: "Tree", user: "UserNode") -> "dict[Telling, int]":
     """Return the place in the ledger of what was told: by id, by words, or if one each is left."""
-    tellings, open_ = list_tellings(tree, user), dict(enumerate(user.revealed))
+    tellings, entries = list_tellings(tree, user), dict(enumerate(user.revealed))
     found: dict[Telling, int] = {}
     for each in tellings:
         matter = describe_matter(tree, each, user).casefold()
-        for number, entry in open_.items():
+        for number, entry in entries.items():
             if entry.fact == each.about or entry.quote.casefold() == matter:
                 found[each] = number
-                del open_[number]
+                del entries[number]
                 break
     left = [each for each in tellings if each not in found]
-    unchecked = [number for number, entry in open_.items() if entry.kind is None]
-    if len(left) == len(unchecked) == len(open_) == 1:
+    unchecked = [number for number, entry in entries.items() if entry.kind is None]
+    if len(left) == len(unchecked) == len(entries) == 1:
         found[left[0]] = unchecked[0]
     return found
 

@@ -21,7 +21,10 @@ def test_show(composed_pool: Path, aloe: RunAloe) -> None:
     assert [each["id"] for each in ran.result["personas"]] == [people[3].id]
     assert people[3].facts[0].text.split()[0] in ran.err
     said, made = " ".join(ran.err.split()), people[3].lineage["profile"]
-    assert f"profile: composed by rule (seed {made.seed}); most similar one: {made.nearest:.2f}" in said
+    assert (
+        f"profile: composed by rule (seed {made.seed}); most similar one: {made.nearest:.2f}"
+        in said
+    )
     assert "origin" not in said
     assert aloe("personas", "show", composed_pool, "--id", "zz").is_one_line_about(
         "no persona's id"
