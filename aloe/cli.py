@@ -77,9 +77,7 @@ COMMANDS = {
         "aloe.benchmark.commands.label:label",
         "Say which of two replies is better, without seeing who wrote them or what the judge said.",
     ),
-    "init": Command(
-        "aloe.commands.init:init", "Write starter settings into a folder."
-    ),
+    "init": Command("aloe.commands.init:init", "Write starter settings into a folder."),
     "config": Command("aloe.agents.commands.config:app", "Check settings before they are used."),
     "trust": Command(
         "aloe.commands.trust:trust",

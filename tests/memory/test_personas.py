@@ -64,6 +64,13 @@ def test_what_is_broken_is_named(tmp_path: Path, text: str, said: str) -> None:
         read_personas(path)
 
 
+def test_who_has_no_personas_is_offered_those_that_ship(tmp_path: Path) -> None:
+    path = tmp_path / "personas.jsonl"
+    path.touch()
+    with pytest.raises(InputError, match=r"aloe personas export --out FILE.*aloe personas grow"):
+        read_personas(path)
+
+
 def test_other_broken_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         read_personas(tmp_path / "missing.jsonl")
