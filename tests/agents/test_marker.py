@@ -7,13 +7,13 @@ from aloe.agents.rule_user import BACK_TO, NAME, QUESTIONS
 from aloe.schema import Disclosure, UserNode
 
 
-class Asked(Exception):
+class AskedError(Exception):
     """The model was asked."""
 
 
 class Model:
     async def induce(self, tree: str, user: UserNode) -> tuple[Disclosure, ...]:
-        raise Asked
+        raise AskedError
 
 
 def say(*sentences: str, agent: str = NAME) -> UserNode:
@@ -37,5 +37,5 @@ def test_what_a_model_or_a_role_said_is_marked_by_a_model() -> None:
         say("I mend bicycles.", agent="user"),
         say("I mend bikes, mostly.").model_copy(update={"former": ("id-of-what-the-rule-said",)}),
     ):
-        with pytest.raises(Asked):
+        with pytest.raises(AskedError):
             mark(message)
