@@ -17,6 +17,7 @@ from aloe.config import (
     given_for,
     load,
     names_model,
+    spread,
     with_model_beside,
 )
 from aloe.errors import ConfigError
@@ -102,14 +103,14 @@ class Given:
         return with_model_beside(resolved, self.model, self.base_url, changes)
 
     def _written(self) -> dict[str, Any]:
-        """Return the settings given as such, with the models of roles among them."""
-        changes = dict(self.changes or {})
+        """Return the settings given as such, with the models of roles over them."""
+        changes = spread(self.changes or {})
         for role, model in self.roles.items():
             if model is None:
                 continue
             if names_model(given_for(changes, f"models.{role}")):
                 _refuse_second(role)
-            changes |= {f"models.{role}.{key}": v for key, v in _as_role(role, model).items()}
+            changes = spread(changes, {f"models.{role}": _as_role(role, model)})
         if self.assistants is not None:
             if given_for(changes, "models").get("assistants"):
                 _refuse_second("assistants")

@@ -16,7 +16,7 @@ from aloe.config.differences import differences, find_differing, shaping
 from aloe.config.experiment import ExperimentConfig
 from aloe.config.judge import MIN_MASS, Criterion, JudgeConfig, Schedule
 from aloe.config.limits import LimitsConfig
-from aloe.config.loading import load, read_stored, save
+from aloe.config.loading import load, read_stored, save, spread
 from aloe.config.local import LocalConfig
 from aloe.config.model_change import change_model, find_models
 from aloe.config.models import DEFAULT_MODEL, PAID, AssistantConfig, ModelConfig, ModelsConfig
@@ -75,6 +75,7 @@ __all__ = [
     "read_stored",
     "save",
     "shaping",
+    "spread",
     "validate",
     "with_model_beside",
     "without_length",

@@ -4,6 +4,7 @@
 which nothing may be imported, opened or sent.
 """
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,11 @@ from aloe.config.trust import check_trust, is_stored, remember_own
 from aloe.errors import InputError
 from aloe.files.writing import replace_text
 
+_MODEL = re.compile(r"models\.(user|inducer|judge|writer|reader)|roles\.\w+\.model")
+"""The section of one model."""
+_AROUND = re.compile(r"models|roles\.\w+")
+"""A section with such sections in it."""
+
 
 def load(
     path: Path | None,
@@ -28,7 +34,8 @@ def load(
 
     A mapping given for a section changes what it names there and leaves the rest; another model
     named so, or with a dotted key, loses server, key and options of the one before, and another
-    server its key. Steps to be trained go where epochs are given, and the other way round.
+    server its key. Those given beside it, in either way, go with it. Steps to be trained go where
+    epochs are given, and the other way round.
 
     Args:
         path: TOML file, or None.
@@ -48,13 +55,50 @@ def load(
     if path and is_stored(path):
         check_trust(path, text, validate(Config, raw, source=path))
     given: list[tuple[str, Any]] = []
-    for level in (written or {}, *map(_given, flags)):
+    for level in map(spread, (written or {}, *map(_given, flags))):
         _forget_length(raw, level)
         for key, value in sorted(level.items(), key=_count_owners):
             change(raw, key, value, source=named, kind=Config)
             given.append((key, value))
     elsewhere = {key: source for name, value in given for key in _keys(name, value)}
     return validate(Config, raw, source=named, elsewhere=elsewhere)
+
+
+def spread(*levels: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings by dotted key, with what they give for a model key by key.
+
+    So the order in which they are applied does not depend on how they were nested. What is given
+    twice is what was given last; server, key and options written beside another value are left out.
+    """
+    found: dict[str, Any] = {}
+    items = (item for level in levels for item in sorted(level.items(), key=_count_owners))
+    for key, value in (
+        each for item in items for each in sorted(_leaves(*item), key=_count_owners)
+    ):
+        before = found.pop(key, value)
+        section, _, name = key.rpartition(".")
+        named = before is not None or name != ModelConfig.short_for
+        if before != value and named and _MODEL.fullmatch(section):
+            _forget_tied(found, section, name)
+        found[key] = value
+    return found
+
+
+def _leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield a value, or those within it where it is a section with a model."""
+    if isinstance(value, Mapping) and value and (_MODEL.fullmatch(key) or _AROUND.fullmatch(key)):
+        for name, inner in value.items():
+            yield from _leaves(f"{key}.{name}", inner)
+    else:
+        yield key, value
+
+
+def _forget_tied(found: dict[str, Any], section: str, name: str) -> None:
+    """Take out of `found` what belongs to the value of `name` in a model's section."""
+    tied = {key for key, owners in ModelConfig.tied.items() if name in owners}
+    for key in [*found]:
+        if key.startswith(f"{section}.") and key.split(".")[section.count(".") + 1] in tied:
+            del found[key]
 
 
 def _given(flags: Mapping[str, Any] | None) -> dict[str, Any]:

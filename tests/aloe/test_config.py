@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from aloe.config import Config, differences, load, validate
+from aloe.config import Config, differences, load, spread, validate
 from aloe.errors import ConfigError, InputError
 
 
@@ -87,6 +87,41 @@ def test_what_a_user_wrote_changes_what_it_names(
     for name in key.split("."):
         found = found[name] if isinstance(found, dict) else getattr(found, name)
     assert found == now
+
+
+@pytest.mark.parametrize("opening", ["models.user", "roles.mine.model"])
+def test_what_is_given_beside_a_model_goes_with_it_however_it_is_nested(
+    tmp_path: Path, opening: str
+) -> None:
+    file = tmp_path / "c.toml"
+    theirs = '{model = "openai:theirs", base_url = "http://theirs:1/v1", api_key_env = "THEIRS"}'
+    file.write_text(f'roles.mine.use = "x:Y"\n{opening} = {theirs}\n')
+    section = {"api_key_env": "MINE", "base_url": "http://mine:1/v1", "options": {"n": 1}}
+    outer, _, last = opening.rpartition(".")
+    for given in ({opening: section}, {outer: {last: section}}):
+        for written in (
+            {**given, f"{opening}.model": "openai:mine"},
+            {f"{opening}.model": "openai:mine", **given},
+        ):
+            loaded = load(file, written=written)
+            found = loaded.models.user if opening == "models.user" else loaded.roles["mine"].model
+            mine = ("openai:mine", "http://mine:1/v1", "MINE", {"n": 1})
+            assert (found.model, found.base_url, found.api_key_env, found.options) == mine
+
+
+def test_what_is_given_again_loses_what_was_given_beside_the_first() -> None:
+    mine = {"model": "openai:a", "base_url": "http://a:1", "api_key_env": "A", "options": {"n": 1}}
+    for again, wanted in (
+        ({"base_url": "http://b:1"}, ("http://b:1", None, {"n": 1})),
+        ({"api_key_env": "B", "base_url": "http://b:1"}, ("http://b:1", "B", {"n": 1})),
+        ({"model": "openai:b"}, (None, None, {})),
+        ({"model": "openai:a", "options.m": 2}, ("http://a:1", "A", {"n": 1, "m": 2})),
+    ):
+        written = spread(
+            {"models": {"user": mine}}, {f"models.user.{k}": v for k, v in again.items()}
+        )
+        user = load(None, written=written).models.user
+        assert (user.base_url, user.api_key_env, user.options) == wanted
 
 
 def test_a_section_that_a_user_wrote_is_left_as_it_was() -> None:

@@ -16,6 +16,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from aloe import draw_personas, graph, simulate, simulate_async
 from aloe.agents.scripted import reply
 from aloe.errors import CallError, ConfigError, InputError, ModelError
+from aloe.graphs.given import Given
 from aloe.graphs.plan import plan_trees
 from aloe.memory.run_folder import read_trees
 from aloe.models.scripted import ScriptedChat
@@ -159,6 +160,27 @@ def test_a_role_has_a_model_and_settings_of_its_own() -> None:
     models = {name: model.partition("#")[0] for name, model in tree.models.items()}
     assert models["user"] == models["judge"] == "instance:slow"
     assert models["inducer"] == SCRIPTED
+
+
+@pytest.mark.parametrize("role", ["user", "inducer", "judge"])
+@pytest.mark.parametrize("model", [None, SCRIPTED])
+def test_a_role_named_by_an_argument_has_the_server_and_key_that_settings_give_it(
+    role: str, model: str | None
+) -> None:
+    mine = {"base_url": "http://127.0.0.1:8000/v1", "api_key_env": "MYKEY", "options": {"n": 1}}
+    for settings in (
+        {f"models.{role}": mine},
+        {"models": {role: {**mine, "temperature": 0.1}}},
+        {f"models.{role}.{key}": value for key, value in mine.items()},
+    ):
+        own = {"model": "openai:NAME", "temperature": 0.4}
+        given = Given(PERSONAS, model, changes=settings, roles={role: own})
+        found = getattr(given.settings(1).models, role).model_dump()
+        assert found.items() >= {**mine, **own}.items()
+    elsewhere = {"model": "openai:NAME", "base_url": "http://127.0.0.1:9/v1"}
+    given = Given(PERSONAS, model, changes={f"models.{role}": mine}, roles={role: elsewhere})
+    found = getattr(given.settings(1).models, role)
+    assert (found.base_url, found.api_key_env) == ("http://127.0.0.1:9/v1", None)
 
 
 def test_users_tell_when_the_argument_says(own: Path) -> None:
