@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from typing_extensions import TypedDict
 
@@ -64,7 +64,8 @@ def simulate(
         base_url: server of that model.
         user: plays the user in place of `model`; may be the role's settings as well, by name.
         inducer: the same, for the inducer.
-        judge: the same, for the judge.
+        judge: the same, for the judge; a model judges alone, without rules, unless `settings` ask
+            for `judge.rules` or a panel.
         assistants: the candidates, at least two: by name, `{"mine": f, "plain": None}` (None: the
             model of all roles), or a list of functions, or of mappings as in the settings.
         disclosure: when users tell something: `schedule`, `answering` or `reticent`.
@@ -88,8 +89,9 @@ def simulate(
         personas, model, base_url, config, settings, simulation, disclosure,
         {"user": user, "inducer": inducer, "judge": judge}, assistants,
     )  # fmt: skip
+    begun = _noted(run_anywhere(_begun(given)))
     with _watching(progress) as watch:
-        return _told(*run_anywhere(_grown(given, out, watch)))
+        return _told(*run_anywhere(_grown(begun, out, watch)))
 
 
 async def simulate_async(
@@ -113,8 +115,9 @@ async def simulate_async(
         personas, model, base_url, config, settings, simulation, disclosure,
         {"user": user, "inducer": inducer, "judge": judge}, assistants,
     )  # fmt: skip
+    begun = _noted(await _begun(given))
     with _watching(progress) as watch:
-        return _told(*await _grown(given, out, watch))
+        return _told(*await _grown(begun, out, watch))
 
 
 class GraphInput(TypedDict):
@@ -179,6 +182,8 @@ def graph(
 
     async def simulate(state: GraphInput) -> dict[str, Tree]:
         persona = check_persona(state["persona"], "persona")
+        for each in given.find_unasked(resolved, [persona])[0]:  # others may come
+            warnings.warn(each, stacklevel=1)
         return {"tree": await grow(PlannedTree(persona=persona, seed=state["seed"]))}
 
     built = StateGraph(GraphState, input_schema=GraphInput)
@@ -186,6 +191,32 @@ def graph(
     built.add_edge(START, "simulate")
     built.add_edge("simulate", END)
     return built.compile(name="simulation")
+
+
+class Begun(NamedTuple):
+    """What the arguments of a simulation come to."""
+
+    config: Config
+    users: Sequence[Persona]
+    warnings: Sequence[str]
+
+
+async def _begun(given: Given) -> Begun:
+    users = given.users()
+    if not users:
+        raise ConfigError("personas: give at least one")
+    resolved = given.settings(len(users))
+    unasked, partly = given.find_unasked(resolved, users)
+    if unasked:
+        raise ConfigError(unasked[0])
+    return Begun(resolved, users, partly)
+
+
+def _noted(begun: Begun) -> Begun:
+    """Return it, and warn in the caller's caller."""
+    for each in begun.warnings:
+        warnings.warn(each, stacklevel=3)
+    return begun
 
 
 def _told(trees: list[Tree], progress: RunProgress) -> list[Tree]:
@@ -229,17 +260,13 @@ def _is_watched() -> bool:
 
 
 async def _grown(
-    given: Given, out: str | Path | None, watch: Watch
+    begun: Begun, out: str | Path | None, watch: Watch
 ) -> tuple[list[Tree], RunProgress]:
     """Return the trees of a run and how it went."""
-    users = given.users()
-    if not users:
-        raise ConfigError("personas: give at least one")
-    resolved = given.settings(len(users))
     if out is not None:
-        return await _run(resolved, users, RunFolder(Path(out)), watch)
+        return await _run(begun.config, begun.users, RunFolder(Path(out)), watch)
     with tempfile.TemporaryDirectory() as folder:
-        return await _run(resolved, users, RunFolder(Path(folder)), watch)
+        return await _run(begun.config, begun.users, RunFolder(Path(folder)), watch)
 
 
 async def _run(

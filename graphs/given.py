@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
+from aloe.agents.player import plays_by_rule
+from aloe.agents.registry import judges_in_use
 from aloe.config import (
     Config,
     Disclosing,
+    JudgeConfig,
     SimulationConfig,
     find_setting,
     given_for,
@@ -23,6 +26,7 @@ from aloe.config import (
 from aloe.errors import ConfigError
 from aloe.memory.personas import find_problem, read_personas
 from aloe.models.instances import is_chat
+from aloe.number_format import counted
 from aloe.schema import Persona
 
 if TYPE_CHECKING:
@@ -41,6 +45,13 @@ RoleModel = AnyModel | Mapping[str, Any]
 Assistants = Mapping[str, RoleModel | None] | Sequence[RoleModel]
 """The candidates by name, None for the model of all roles; or a list of functions, which go by
 their own names, and of mappings with a `name`."""
+
+RULED = {
+    "user": ("rules play", 'give disclosure="schedule"'),
+    "inducer": ("rules mark what is told by", 'give disclosure="schedule"'),
+    "judge": ("rules judge the replies to", 'give settings={"judge.rules": False}'),
+}
+"""What rules do where they stand for a role, and what to write so that its model does it."""
 
 A_MODEL = "a model string, a chat model of LangChain's or a function"
 
@@ -99,8 +110,54 @@ class Given:
         except ConfigError as error:  # by the names that they have here
             raise ConfigError(str(error).replace("simulation.", "")) from None
         if self.model is None:
-            return resolved.with_model(None, self.base_url)
-        return with_model_beside(resolved, self.model, self.base_url, changes)
+            resolved = resolved.with_model(None, self.base_url)
+        else:
+            resolved = with_model_beside(resolved, self.model, self.base_url, changes)
+        return self._judged(resolved, path, changes)
+
+    def find_unasked(self, config: Config, users: Sequence[Persona]) -> tuple[list[str], list[str]]:
+        """Return what to say of arguments for whose models rules stand.
+
+        Args:
+            config: what the arguments say together.
+            users: personas, at least one.
+
+        Returns:
+            For each argument whose model is never asked, why and what to do; and for each whose
+            model is asked for some of `users`, for how many.
+        """
+        played = [plays_by_rule(each, config.user.disclosure) for each in users]
+        judged = [config.judge.rules and bool(each.preferences) for each in users]
+        whole, partly = [], []
+        for role, (rules, remedy) in RULED.items():
+            asked = len(users) - sum(judged if role == "judge" else played)
+            if self.roles.get(role) is None or asked == len(users):
+                continue
+            if asked:
+                given = counted(len(users), "persona")
+                whom = "the others, whose wishes a program can check"
+                partly.append(f"{role}: is asked for {asked} of {given}: {rules} {whom}; {remedy}")
+            else:
+                whom = f"{'every' if len(users) > 1 else 'the'} persona given"
+                why = f"{rules} {whom}, whose wishes a program can check"
+                whole.append(f"{role}: is never asked, because {why}; {remedy}, or leave it out")
+        return whole, partly
+
+    def _judged(self, resolved: Config, path: Path | None, changes: Mapping[str, Any]) -> Config:
+        """Return settings in which the judge that the arguments name, if they do, judges.
+
+        Raises:
+            ConfigError: a judge of the user's own does.
+        """
+        given = self.roles.get("judge")
+        if given is None:
+            return resolved
+        if names_model(_as_role("judge", given)):
+            return _with_judge(resolved, load(path), changes)
+        if resolved.judge.use and not judges_in_use(resolved):
+            why = "because judge.use names a judge of your own that asks no model"
+            raise ConfigError(f"judge: is never asked, {why}; leave one of them out")
+        return resolved
 
     def _written(self) -> dict[str, Any]:
         """Return the settings given as such, with the models of roles over them."""
@@ -116,6 +173,32 @@ class Given:
                 _refuse_second("assistants")
             changes["models.assistants"] = _list_assistants(self.assistants)
         return changes
+
+
+def _with_judge(resolved: Config, before: Config, changes: Mapping[str, Any]) -> Config:
+    """Return settings whose judge judges alone, as with `--judge`.
+
+    Args:
+        resolved: all settings, with the judge among them.
+        before: those of the file alone, which may describe another judge.
+        changes: those in the call; the rules and the panel that they ask for stay.
+
+    Raises:
+        ConfigError: they name a judge of the user's own, too.
+    """
+    said = given_for(changes, "judge")
+    if said.get("use"):
+        asks = 'settings={"models.judge": ...} is the model that judge.use asks'
+        raise ConfigError(f"judge: settings name judge.use as well; leave one of them out ({asks})")
+    alone = before.with_judge(resolved.models.judge.model, None)
+    kept = {key.partition(".")[0] for key in said}
+    others = JudgeConfig.model_fields.keys() - kept
+    found: dict[str, Any] = {f"judge.{name}": getattr(alone.judge, name) for name in others}
+    if "panel" not in given_for(changes, "models"):
+        found["models.panel"] = []
+    if "prompts" not in {key.partition(".")[0] for key in changes}:
+        found["prompts"] = alone.prompts
+    return resolved.updated(found, source="arguments")
 
 
 def _is_model(given: object) -> bool:

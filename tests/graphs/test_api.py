@@ -190,6 +190,56 @@ def test_users_tell_when_the_argument_says(own: Path) -> None:
     assert {each.agent for each in tree.users} == {"rule"}
 
 
+@pytest.mark.parametrize(
+    ("role", "given", "told"),
+    [
+        ("user", {"disclosure": "answering"}, 'rules play every persona .* disclosure="schedule"'),
+        ("inducer", {"disclosure": "reticent"}, "rules mark what is told by every persona given"),
+        ("judge", {"settings": {"judge.rules": True}}, r'settings=\{"judge.rules": False\}, or'),
+    ],
+)
+def test_a_model_for_which_rules_stand_is_refused_or_warned_of(
+    role: str, given: dict[str, Any], told: str
+) -> None:
+    ruled = draw_personas(2, seed=7)
+    with pytest.raises(ConfigError, match=rf"^{role}: is never asked, because .*{told}.* out$"):
+        simulate(ruled, model=SCRIPTED, turns=1, **{role: reply}, **given)
+    some = [*ruled, PERSONAS[0]]
+    with pytest.warns(UserWarning, match=f"^{role}: is asked for 1 of 3 personas: rules") as seen:
+        assert len(simulate(some, model=SCRIPTED, turns=1, **{role: reply}, **given)) == 3
+    assert seen[0].filename == __file__
+    grown = graph(model=SCRIPTED, turns=1, **{role: reply}, **given)
+    with pytest.warns(UserWarning, match=f"^{role}: is never asked, because rules .* the persona"):
+        asyncio.run(grown.ainvoke({"persona": ruled[0], "seed": 1}))
+
+
+def test_who_names_a_judge_gets_that_judge(own: Path) -> None:
+    panel = f'[models]\npanel = ["{SCRIPTED}"]\n'
+    custom = '[judge]\nuse = "notebook_models:judges"\nmin_margin = 3\n'
+    files = {"empty.toml": "", "panel.toml": panel, "custom.toml": custom}
+    for name, text in files.items():
+        (own / name).write_text(text)
+        (tree,) = simulate(
+            draw_personas(1, seed=7), config=name, assistants={"a": hello, "b": slow},
+            judge=judging, user=SCRIPTED, inducer=SCRIPTED, turns=1,
+        )  # fmt: skip
+        votes = [vote for verdict in tree.verdicts for vote in verdict.votes]
+        assert {vote.judge.partition("#")[0] for vote in votes} == {"instance:judging"}
+        assert {vote.raw for vote in votes} == {"B"}
+    with pytest.raises(ConfigError, match=r"^judge: settings name judge\.use as well; leave one"):
+        simulate(PERSONAS[0], judge=judging, settings={"judge.use": "notebook_models:judges"})
+    with pytest.raises(ConfigError, match=r"^judge: is never asked, because judge\.use names a"):
+        simulate(PERSONAS[0], judge={"temperature": 0.1}, config="custom.toml")
+    kept = {"judge.rules": True, "models.panel": [SCRIPTED]}
+    settings = Given(PERSONAS, changes=kept, roles={"judge": judging}).settings(1)
+    assert settings.judge.rules
+    assert len(settings.models.panel) == 1
+
+
+def judging(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
+    return "B"
+
+
 def raising(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
     return {}["nothing"]
 
