@@ -13,7 +13,7 @@ from aloe.agents.disclosing import texts_of_user
 from aloe.memory.questions import find_questions_in
 from aloe.memory.verifiable.asking import OPEN, find_asked
 from aloe.memory.verifiable.catalogue import find_wish
-from aloe.memory.verifiable.hearing import find_all_heard, find_heard
+from aloe.memory.verifiable.hearing import find_all_heard, find_heard, find_wishing
 from aloe.memory.verifiable.scoring import check_wishes
 from aloe.schema import (
     AssistantNode,
@@ -22,7 +22,6 @@ from aloe.schema import (
     Persona,
     Telling,
     list_revealed,
-    sentences,
 )
 
 
@@ -85,7 +84,7 @@ def keep_ledger(persona: Persona, path: Sequence[Node]) -> Ledger:
 
 def mark_wishes(text: str) -> tuple[Disclosure, ...]:
     """Return the sentences of a message that state a wish."""
-    return tuple(Disclosure(quote=each) for each in sentences(text) if find_heard(each))
+    return tuple(Disclosure(quote=each) for each in find_wishing(text))
 
 
 def note_tellings(text: str, path: Sequence[Node]) -> dict[str, Any]:

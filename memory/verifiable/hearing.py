@@ -10,23 +10,14 @@ colon is quoted. So wishes are missed rather than invented; docs/chat.md has the
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from aloe.memory.verifiable.catalogue import find_opposite
+from aloe.memory.verifiable.own_words import split_own
 from aloe.memory.verifiable.phrases import find_stated
 from aloe.memory.verifiable.plain_speech import simplify
-from aloe.memory.verifiable.topics import (
-    DEEDS,
-    ENDURED,
-    OBJECT,
-    PATTERN,
-    REPLY,
-    THINGS,
-    Wanted,
-    name_topic,
-)
-from aloe.sentences import sentences
+from aloe.memory.verifiable.topics import DEEDS, ENDURED, PATTERN, THINGS, Wanted, name_topic
+from aloe.memory.verifiable.wish_clauses import DET, STARTS, TOO, frames
 
 LONGEST = 400
 """Characters of the longest sentence that is listened to."""
@@ -43,12 +34,20 @@ def find_heard(text: str) -> dict[str, str]:
     Returns:
         Value by dimension.
     """
-    heard: dict[str, str] = {}
-    for sentence in sentences(text):
-        heard |= {**_hear(sentence), **find_stated(sentence)}
-        if sentence.endswith(":"):  # what follows is somebody's text
-            break
-    return {**find_stated(text), **heard}
+    own = [said for _, said in split_own(text)]
+    stated = find_stated("\n".join(own))  # a phrase may have a line break
+    for said in own:
+        stated |= _hear_own(said)
+    return stated
+
+
+def find_wishing(text: str) -> tuple[str, ...]:
+    """Return the sentences of a message that state a wish."""
+    return tuple(sentence for sentence, said in split_own(text) if _hear_own(said))
+
+
+def _hear_own(said: str) -> dict[str, str]:
+    return {**_hear(said), **find_stated(said)}
 
 
 def find_all_heard(texts: Iterable[str]) -> dict[str, str]:
@@ -67,162 +66,11 @@ class _Clause(NamedTuple):
     end: int
     denied: bool
     """Whether it asks for something not to be done."""
+    spread: bool
+    """Whether that may go for what "and" adds: "I don't want you to apologise and thank me"."""
     bare: bool
     """Whether it has no verb, so that what stands before it decides what it is."""
 
-
-_STARTS = re.compile(
-    r"(?:[,;:(\u2013\u2014]| -+ )\s*(?:(?:and|but|so|or|because|then)\s+)?"
-    r"|\s(?:and|but|so|or|because|then)\s+"
-)
-_NEXT = (
-    r"(?:i|i'd|i'm|you|your|we|it|don't|never|stop|no|not|more|fewer|less|avoid|skip|drop|leave|keep|use|write|give"
-    r"|add|include|put|ask|tell|explain|make|be|what|how|which|where|why|who|can|could|would|will"
-    r"|do|is|are|help|show|answer|reply|thank|say|start|end|begin)\b"
-)
-_END = (
-    r"(?=\Z|\s*[,;:()\u2013\u2014]|\s-+\s|\s(?:but|so|because|since|though)\s"
-    rf"|\s(?:and|or|then|nor)\s{_NEXT})"
-)
-
-_TAIL = (
-    r"(?:\s(?:from (?:now|here) on|at all|any ?more|any longer|again|next time|(?:every|each) time"
-    r"|all the time|too|as well|either|instead|only|thanks|thank you|cheers|ok|okay|whatsoever"
-    r"|so (?:much|often)|very much|that much|a lot|a (?:bit|little)|the (?:most|best)|best|better"
-    r"|in general|if (?:possible|you (?:can|could|don't mind|like))|where (?:possible|you can)"
-    r"|(?:when|whenever|if) you (?:answer|reply|write|respond|talk)(?: to)?(?: me)?|when answering"
-    r"|for me|with me|to me|sometimes|occasionally|often|now and (?:then|again)|in (?:the )?future"
-    r"|(?:every )?now and then|here and there|once in a while|from time to time|when(?:ever)?"
-    r" possible|first|everywhere|mate|will you|would you|today|for now|like that"
-    r"|(?:like|such as|as in) (?:don't|it's|can't|i'm)(?: (?:and|or) (?:don't|it's|can't|i'm))*"
-    r"|(?P<about>(?:in|to|at|from|for|on|of|into) (?:(?:the|your|each|every|all|all of|any|each of)"
-    rf" )*(?:(?:end|start|beginning|top)(?: of (?:(?:your|each|every|all|the|an?) )*{REPLY})?"
-    rf"|{REPLY}|you|there|here))))*"
-)
-"""Words that add nothing; `about` says that replies are spoken of."""
-
-_MORE = _TAIL.replace("?P<about>", "?:")
-_DET = (
-    r"(?:(?:any|some|a|an|the|your|my|these|those|this|all|more|such|few|lots|plenty|so|many|much"
-    r"|other|another|of|couple|occasional|odd|little|bit|extra|too|silly|stupid|annoying|endless"
-    r"|constant|concrete|good|nice|friendly|simple|practical|short|small|clear|one) )*?"
-)
-_THING_NAMED = rf"{_DET}(?:{PATTERN})"
-_ONE_MORE = (
-    rf"(?:no )?{_DET.replace('|more', '')}(?:{PATTERN})(?={_MORE}{_END}|,| and | or | nor | with )"
-)
-_LIST = (
-    rf"(?P<things>{_THING_NAMED}"
-    rf"(?:, (?=no ){_ONE_MORE})*(?:(?:, {_ONE_MORE})*,? (?:and|or|nor|with) {_ONE_MORE})*)"
-)
-_OTHERS = (
-    r"(?:,? (?:without|with no|not|not in|rather than|instead of|over|to)"
-    rf" (?P<others>{_THING_NAMED}))?"
-)
-_WITH = r"(?:with|in|as|into|using|to)"
-_WITHOUT = r"(?:without(?: use)?|with no|not (?:in|as|with)|not use)"
-
-_I_WANT = (
-    r"i(?: want| need| prefer| expect| ask for|'d (?:like|love|prefer|appreciate|welcome"
-    r"|rather have|rather see)| could use| insist on)(?: to (?:have|see|read|get|know))?"
-)
-_I_WANT_NOT = (
-    r"i(?: (?:don't (?:want|need|expect|require)(?: to (?:have|see|read|get|hear))?"
-    r"|(?:want|need|prefer|like) (?:no|fewer|less)|can do without|could do without"
-    r"|have no (?:need|use|time|patience) for|don't have (?:the )?(?:time|patience) for)"
-    r"|'d (?:like|prefer|rather have) (?:no|fewer|less)"
-    r"|'d (?:rather|prefer) not(?: to)? (?:have|see|read|get))"
-)
-_I_LIKE = (
-    r"i(?: like| love| adore| enjoy|'m fond of|'m a (?:big |great )?fan of)"
-    r"(?: (?:to (?:see|read|have|get|know)|seeing|reading|having|getting))?"
-)
-_I_DISLIKE = (
-    r"i(?: (?:don't (?:like|love|enjoy|care for|appreciate)|hate|dislike|detest|loathe|despise"
-    r"|can't (?:stand|bear|abide|take|read|follow))|'m (?:so |very )?(?:tired|sick) of"
-    r"|'m (?:not (?:a (?:big |great )?fan of|fond of|keen on|into)|no fan of))"
-    r"(?: (?:to (?:see|read|have|get)|seeing|reading|having|getting))?"
-)
-_ASKS = (
-    r"(?:(?:can|could|would|will|can't|couldn't|won't) you|would you mind"
-    r"|i(?: (?:want|need|expect)|'d (?:like|love|prefer)) (?:you to|it if you)"
-    r"|(?:i like|i love|i prefer) it (?:if|when) you|i'd (?:rather|prefer(?: that)?) you"
-    r"|i'd (?:appreciate it|be (?:glad|happy|grateful)) if you(?: could| would)?"
-    r"|it'd (?:be (?:nice|good|great|better|helpful)|help(?: me)?) if you(?: could| would)?"
-    r"|you (?:should|must|need to|have to|ought to)|(?:make|be) sure (?:to|you|that you)"
-    r"|try to|remember to|don't forget to)"
-)
-_ASKS_NOT = (
-    r"(?:i don't (?:want|need) you to|i (?:hate|dislike|don't like) it (?:if|when) you"
-    r"|you (?:shouldn't|mustn't)|try not to|(?:make|be) sure not to|no need to)"
-)
-_NOT = r"(?:don't|never|not|not to|didn't|wouldn't)"
-_STOP = r"(?:stop|quit|avoid|refrain from)"
-
-_USE = (
-    r"(?:use|write(?: me)?|include|add|put in|insert|throw in|provide|work in|sprinkle in|stick to"
-    r"|put)"
-)
-_GIVE = r"(?:give(?: me)?|show(?: me)?|make)"
-_IN = (
-    rf"(?:answer|reply|respond|write|speak|talk|explain|format|put|structure|keep|make|do|give"
-    rf"|split|break|divide|end|close|finish|start|begin|open)(?: to)?(?: me)? {OBJECT}(?:up )?"
-)
-_SKIP = (
-    r"(?:avoid|skip|drop|leave (?:out|off)|omit|cut(?: out| down on)?|lose|ditch|remove|spare me"
-    r"|go easy (?:on|with)|do without|stay away from|steer clear of|get rid of"
-    r"|(?:stop|quit)(?: it)?(?: with)?|enough (?:with|of)|lay off)"
-)
-_AWFUL = (
-    r"(?:(?:so |very |too |rather )*(?:annoying|distracting|irritating|silly|childish|ugly|tiresome"
-    r"|unnecessary|pointless|confusing|hard to (?:read|follow)))"
-)
-_BETTER = r"easier|better|best|helpful|useful|clearer|welcome|appreciated"
-_FINE = (
-    rf"(?:(?:is |are )?(?:so |very |much |more )*(?:{_BETTER})|(?:would|'d) be (?:so |very )?"
-    rf"(?:{_BETTER}|good|great|nice))(?: for me)?(?: to read| to follow)?"
-)
-_FRAMES = (
-    # name, pattern, whether it is wanted
-    ("want", rf"{_I_WANT} {_LIST}{_OTHERS}", True),
-    ("want", rf"{_I_WANT_NOT} {_LIST}", False),
-    ("like", rf"{_I_LIKE} {_LIST}{_OTHERS}", True),
-    ("like", rf"{_I_DISLIKE} {_LIST}", False),
-    ("in", rf"(?:{_I_WANT}|{_I_LIKE}) {OBJECT}(?:with|in|as) {_LIST}", True),
-    ("in", rf"(?:{_I_WANT}|{_I_LIKE}) {OBJECT}{_WITHOUT} {_LIST}", False),
-    ("like", rf"i find {_LIST} {_AWFUL}", False),
-    ("like", rf"i find {_LIST} {_FINE}", True),
-    ("like", rf"{_LIST} (?:(?:is|are) {_AWFUL}|(?:annoy|bother|irritate|distract|confuse)s? me)",
-     False),
-    ("like", rf"{_LIST} (?:{_FINE}|(?:would )?helps?(?: me)?)", True),
-    ("many", rf"(?:you (?:use|ask(?: me)?|write|put in|add|give(?: me)?|make) (?:(?:way|far) )?"
-             rf"too many|too many|why (?:so|all the) many) {_LIST}", False),
-    ("no", r"(?:no|no more|fewer|less|without|with no|nothing|not so many|zero) (?:in )?"
-           rf"{_LIST}(?!, no )", False),
-    ("more", rf"more {_LIST}", True),
-    ("bare", rf"(?:with |in |as |only )?{_LIST}", True),
-    ("use", rf"(?:can|could|may|might) i (?:have|get|see) {_LIST}", True),
-)  # fmt: skip
-_DOING = (
-    ("use", rf"{_USE} {_LIST}{_OTHERS}", True),
-    ("use", rf"(?:{_USE}|{_GIVE}) (?:no|fewer|less) {_LIST}", False),
-    ("give", rf"{_GIVE} {_LIST}", True),
-    ("in", rf"{_IN}{_WITH} {_LIST}{_OTHERS}", True),
-    ("in", rf"{_IN}{_WITHOUT} {_LIST}", False),
-    ("use", rf"{_SKIP} {_LIST}", False),
-    ("use", rf"(?:leave|keep|cut|take) {_LIST} (?:out|away|off)(?: of it)?", False),
-    ("deed", rf"(?P<deed>{'|'.join(each.words for each in DEEDS)})", True),
-)
-_LEAD = rf"(?:(?P<asks>{_ASKS}) |(?P<asks_not>{_ASKS_NOT}) )?(?P<not>{_NOT} )?(?P<stop>{_STOP} )?"
-_SUFFER = (
-    ("endured", rf"(?:{_I_WANT}|{_I_LIKE}) (?:to be|being|to get) (?P<endured>{{}})", True),
-    ("endured", rf"(?:{_I_WANT_NOT}|{_I_DISLIKE}) (?:to be|being|to get) (?P<endured>{{}})", False),
-)
-_TOO = re.compile(
-    rf"(?:(?:(?:your (?:last )?(?:{REPLY}|(?P<sentences>sentences))|that (?:answer|reply))"
-    rf" (?:is|are|was|were)|you're) (?:(?:much|way|far|a bit|a little|all) )*too"
-    rf" (?:(?P<long>long|wordy|detailed|long-winded)|short|brief|choppy)){_TAIL}{_END}"
-)
 
 _REPORTS = re.compile(
     r"\b(?:say|says|said|told|tells|tell (?:him|her|them|my)|asked|asks|wrote|writes|thinks?"
@@ -239,15 +87,6 @@ _QUESTION = re.compile(r"(?:(?:can|could|would|will|can't|couldn't|won't) you|wh
 _POLITE = re.compile(r"\b(?:please|pls|plz)\b", re.IGNORECASE)
 
 
-@cache
-def _frames() -> tuple[tuple[str, bool, re.Pattern[str]], ...]:
-    endured = "|".join(each.words for each in ENDURED)
-    done = ((name, rf"{_LEAD}(?:{pattern})", wanted) for name, pattern, wanted in _DOING)
-    suffered = ((name, pattern.format(endured), wanted) for name, pattern, wanted in _SUFFER)
-    every = (*_FRAMES, *done, *suffered)
-    return tuple((name, wanted, re.compile(p + _TAIL + _END)) for name, p, wanted in every)
-
-
 def _hear(sentence: str) -> dict[str, str]:
     """Return the wishes of one sentence, as its clauses state them."""
     if len(sentence) > LONGEST:
@@ -261,8 +100,9 @@ def _hear(sentence: str) -> dict[str, str]:
             continue
         if start > at and _REPORTS.search(plain, at, start):
             break
-        linked = re.search(r"\b(?:and|or|then|because)\s+\Z", plain[:start])
-        clause = _read(plain, start, polite or before is not None, before if linked else None)
+        linked = re.search(r"\b(and|or|nor|then|because)\s+\Z", plain[:start])
+        carried = _carry(before, linked[1] if linked else "")
+        clause = _read(plain, start, polite or before is not None, carried)
         if clause is None:
             if start:
                 before = None
@@ -280,33 +120,47 @@ def _hear(sentence: str) -> dict[str, str]:
 def _starts(plain: str) -> Iterator[int]:
     """Yield where clauses may begin."""
     yield 0
-    for mark in _STARTS.finditer(plain):
+    for mark in STARTS.finditer(plain):
         yield mark.end()
 
 
-def _read(plain: str, start: int, polite: bool, before: _Clause | None) -> _Clause | None:
+_Carried = Literal["denied", "unclear", ""]
+"""Whether a clause without a "not" of its own has that of the one before it."""
+
+
+def _carry(before: _Clause | None, link: str) -> _Carried:
+    if before is None or not before.denied:
+        return ""
+    if link in ("or", "nor"):  # "don't apologise or thank me"
+        return "denied"
+    return "unclear" if link == "and" and before.spread else ""
+
+
+def _read(plain: str, start: int, polite: bool, carried: _Carried) -> _Clause | None:
     """Return the wishes of the clause that begins at `start`, if it is one about replies."""
-    if found := _TOO.match(plain, start):
+    if found := TOO.match(plain, start):
         dimension = "sentences" if found["sentences"] else "length"
         values = {"length": ("brief", "thorough"), "sentences": ("short", "long")}[dimension]
         wishes = {dimension: values[not found["long"]]}
-        return _Clause(wishes=wishes, end=found.end(), denied=True, bare=False)
-    for name, wanted, pattern in _frames():
+        return _Clause(wishes=wishes, end=found.end(), denied=False, spread=False, bare=False)
+    for name, wanted, pattern in frames():
         found = pattern.match(plain, start)
-        if found and (clause := _weigh(name, wanted, found, polite, before)):
+        if found and (clause := _weigh(name, wanted, found, polite, carried)):
             return clause
     return None
 
 
 def _weigh(
-    name: str, wanted: bool, found: re.Match[str], polite: bool, before: _Clause | None
+    name: str, wanted: bool, found: re.Match[str], polite: bool, carried: _Carried
 ) -> _Clause | None:
     """Return what a clause of a known form comes to; None if it is about something else."""
     parts = found.groupdict()
     turns = (parts.get("asks_not"), parts.get("not"), parts.get("stop"))
     turned = sum(map(bool, turns)) % 2 == 1
-    if before and before.denied and not any(turns) and not parts.get("asks") and name == "deed":
-        turned = True  # "don't apologise or thank me"
+    if carried and "asks" in parts and not any(turns) and not parts["asks"]:
+        if carried == "unclear":
+            return None
+        turned = True
     meant = wanted != turned
     if deed := parts.get("deed") or parts.get("endured"):
         topics = [(name_topic(deed, DEEDS if name == "deed" else ENDURED), meant)]
@@ -314,6 +168,8 @@ def _weigh(
         topics = [(each, meant and not no) for each, no in _name_things(found["things"])]
         topics += [(each, not meant) for each, _ in _name_things(parts.get("others") or "")]
     plainly = (not topic.shy and topic.disliked for topic, _ in topics)
+    if name == "order" and meant and not (parts.get("about") or _is_many(parts["things"])):
+        return None
     near = bool(parts.get("about")) or (len(topics) > 1 and any(plainly))
     if not all(_fits(topic, name, yes, polite, near) for topic, yes in topics):
         return None
@@ -324,12 +180,13 @@ def _weigh(
         for topic, yes in topics
     }
     bare = name in ("no", "more", "bare")
-    return _Clause(wishes=wishes, end=found.end(), denied=turned, bare=bare)
+    led = parts.get("asks") or parts.get("asks_not")
+    return _Clause(wishes=wishes, end=found.end(), denied=turned, spread=bool(led), bare=bare)
 
 
 _GRADED = ("length", "sentences")
 """Dimensions of which one value is seldom meant by denying the other."""
-_THING = re.compile(rf"(?P<no>\bno )?(?:{_DET})\b(?P<thing>{PATTERN})(?=,|\s|\Z)")
+_THING = re.compile(rf"(?P<no>\bno )?(?:{DET})\b(?P<thing>{PATTERN})(?=,|\s|\Z)")
 
 
 def _name_things(text: str) -> list[tuple[Wanted, bool]]:
@@ -337,12 +194,27 @@ def _name_things(text: str) -> list[tuple[Wanted, bool]]:
     return [(name_topic(each["thing"], THINGS), bool(each["no"])) for each in _THING.finditer(text)]
 
 
+_ONE = re.compile(
+    r"(?:an?|one|1|another|single|the|this|your) (?!few|couple|lot|bit|little)"
+    r"|.*\b(?:list|reply|answer|response|explanation|apology|greeting|salutation|example|step"
+    r"|paragraph|block|question|thank[- ]you)\b"
+)
+"""How one thing is named, and not several or a kind."""
+
+
+def _is_many(things: str) -> bool:
+    """Whether a list names no single thing, which would be a text that is ordered."""
+    return not any(_ONE.match(each) for each in re.split(r",? (?:and|or|nor|with) |, ", things))
+
+
 def _fits(topic: Wanted, name: str, yes: bool, polite: bool, near: bool) -> bool:
     """Whether a topic is spoken of as something about replies."""
     if topic.only_denied and yes:
         return False
-    if topic.shy and not (near or name in ("in", "many") or (polite and name != "give")):
-        return name == "use" and topic.dimension != "question"
+    if topic.shy and not (
+        near or name in ("in", "many") or (polite and name not in ("give", "order"))
+    ):
+        return name in ("use", "order") and topic.dimension != "question"
     if name == "like" and not topic.disliked:
         return near
     if name == "bare":

@@ -10,10 +10,13 @@ import re
 from aloe.emoji import EMOJI
 from aloe.memory.verifiable.topics import REPLY
 
+HIDDEN = "\u00b6"
+"""Sign for what is somebody else's; no rule knows it."""
+
 _WORDS = (
     (r"[\u2018\u2019`]", "'"), (r"[\u201c\u201d]", '"'), (EMOJI, " "), (r"[*_]+", ""),
     (r"\"(perhaps|maybe|might|possibly|probably|don't|it's|can't|i'm)[,.]?\"", r"\1"),
-    (r"\"[^\"]*\"?", " \u00b6 "), (r"\bdo not\b|\bdont\b", "don't"),
+    (rf"\"[^\"]*\"?|{HIDDEN}+", f" {HIDDEN} "), (r"\bdo not\b|\bdont\b", "don't"),
     (r"\bcan ?not\b|\bcant\b", "can't"), (r"\bi would\b|\bid (?=like|love|rather)", "i'd"),
     (r"\bi am\b|\bim\b", "i'm"), (r"\byou are\b", "you're"), (r"\bneed not\b", "needn't"),
     (r"\bit would\b", "it'd"), (r"\bdid not\b", "didn't"), (r"\bu\b", "you"),
@@ -43,9 +46,13 @@ _BENT = {
 _BENDS = re.compile(
     r"\b((?:(?:stop|quit|avoid|refrain from|would you mind(?: not)?|it (?:if|when) you"
     r"|(?:if|rather) you(?: didn't)?) (?:all )?"
-    r"|(?:stop|quit|avoid) [^,;:]{3,60} (?:and|or) ))(\w+)\b"
+    r"|(?:stop|quit|avoid) [^,;:]{3,60} or ))(\w+)\b"
 )
 """What the form of a verb depends on."""
+_BOTH = re.compile(
+    r"\b((?:stop|quit|avoid|refrain from|mind not) [^,;:]{3,60}?) (?:and|or) (\w+ing)\b"
+)
+"""Two verbs that depend on the same: what is denied of the one is of the other."""
 
 _OPENS = re.compile(
     r"\A(?:(?:(?:hi|hey|hello|thanks|thank you|yes|yeah|yep|no|nope|right|sorry|good|great|nice"
@@ -64,8 +71,14 @@ def simplify(sentence: str) -> str:
     plain = sentence.casefold()
     for words, instead in _WORDS:
         plain = re.sub(words, instead, plain)
-    plain = _tidy(_BENDS.sub(lambda m: m[1] + _BENT.get(m[2], m[2]), _tidy(plain)))
+    plain = _BOTH.sub(lambda m: f"{m[1]} or {_BENT.get(m[2], m[2])}", _tidy(plain))
+    plain = _tidy(_BENDS.sub(lambda m: m[1] + _BENT.get(m[2], m[2]), plain))
     return _tidy(plain[opening.end() :] if (opening := _OPENS.match(plain)) else plain)
+
+
+def is_opening(text: str) -> bool:
+    """Whether a text in small letters only comes before a sentence begins, as "remember:"."""
+    return bool(_OPENS.fullmatch(text))
 
 
 def _tidy(text: str) -> str:
