@@ -211,7 +211,7 @@ def test_the_tutorials_commands_work_one_after_the_other(
     for command in commands:
         ran = aloe(*on_small_models(command, base))
         assert ran.code == 0, (command, ran.err)
-    assert list((tmp_path / "runs/first/models/dpo").glob("adapter*"))
+    assert list((tmp_path / "runs/example/models/dpo").glob("adapter*"))
     assert (tmp_path / "runs/tuned/report.html").is_file()
 
 
