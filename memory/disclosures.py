@@ -3,9 +3,10 @@
 The inducer marks disclosures from the conversation alone, so hints cannot leak. This module checks
 afterwards, by program, how well it does: every sentence of the user is compared with every
 statement of the persona, by cosine of MiniLM vectors and by the words that vectors blur (names,
-numbers, negation). A sentence *reveals* a statement, *contradicts* one, or is *invented*. This
-gives the inducer's recall and precision, the simulated user's drift, and which replies read minds:
-those that use what the user had not said on their path.
+numbers, negation); a wish that a program can check is known by its phrase. A sentence *reveals* a
+statement, *contradicts* one, or is *invented*. This gives the inducer's recall and precision, the
+simulated user's drift, and which replies read minds: those that use what the user had not said on
+their path.
 
 Nothing here reaches an agent. The thresholds were set on 64 hand-labelled sentences (63 are judged
 as labelled) and tested on 28 others (26 are); both are in `tests/disclosures.py`. They hold for
@@ -21,6 +22,7 @@ import numpy as np
 
 from aloe.memory.contradictions import exclude_each_other
 from aloe.memory.embedder import Embedder, MiniLmEmbedder
+from aloe.memory.verifiable.phrases import find_stated
 from aloe.memory.words import denies, find_content_words, find_names, find_numbers, is_about_speaker
 from aloe.schema import (
     AssistantNode,
@@ -110,7 +112,9 @@ class DisclosureChecker:
         vectors = self._embedder.embed([*texts])
         cosines = dict(zip(texts, np.asarray(vectors @ facts.T).tolist(), strict=True))
         found = {
-            quote: _classified(quote, persona.facts, cosines.get(quote, ())) for quote in quotes
+            quote: _find_wish(quote, persona)
+            or _classified(quote, persona.facts, cosines.get(quote, ()))
+            for quote in quotes
         }
         said = [*path, user]
         hidden = find_hidden(persona, tree, said, scheduled=scheduled)
@@ -154,6 +158,23 @@ class DisclosureChecker:
 def default_checker() -> DisclosureChecker:
     """Return the check that simulations use, on the embedder its thresholds were set for."""
     return DisclosureChecker(MiniLmEmbedder())
+
+
+def _find_wish(quote: str, persona: Persona) -> Disclosure | None:
+    """Return the disclosure of a checkable wish of the persona, if a quote states one.
+
+    It need not be about the speaker: "Next time, leave out the list."
+    """
+    wishes = persona.preferences
+    for name, value in find_stated(quote).items() if wishes else ():
+        if name in wishes:
+            own = (fact.id for fact in persona.facts if name in find_stated(fact.text))
+            return Disclosure(
+                quote=quote,
+                kind="revealed" if wishes[name] == value else "contradicted",
+                fact=next(own, None),
+            )
+    return None
 
 
 def _classified(quote: str, facts: Sequence[Fact], cosines: Sequence[float]) -> Disclosure:

@@ -28,6 +28,25 @@ def checked(persona: Persona, text: str, **given: Any) -> UserNode:
     return default_checker().check(persona, "t", [], user(text, **given), [])[0]
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Next time, write sentences of 16 words and more.", "revealed"),
+        ("Would it hurt you to spare me the exclamation marks?", "revealed"),
+        ("I like an exclamation mark here and there.", "contradicted"),
+        ("Give me an example.", "invented"),  # wished by others
+    ],
+)
+def test_a_checkable_wish_is_known_by_its_phrase(text: str, kind: str) -> None:
+    wishes = {"sentences": "long", "exclamation": "none"}
+    traits = "I like flowing sentences of 16 words and more. I cannot stand exclamation marks."
+    persona = Persona.of("I mend bicycles.", traits, preferences=wishes)
+    (found,) = checked(persona, text).revealed
+    assert found.kind == kind
+    traits_told = {fact.id for fact in persona.facts if fact.kind == "trait"}
+    assert (found.fact in traits_told) == (kind != "invented")
+
+
 def labelled_right(rows: Sequence[tuple[str, str, str, str]]) -> int:
     right = 0
     for name, text, kind, about in rows:

@@ -17,6 +17,7 @@ from aloe.agents.assistant import AssistantAgent
 from aloe.agents.disclosing import Act, schedule_fact
 from aloe.agents.inducer import Inducer, read_disclosures
 from aloe.agents.judge import Comparison, PreferenceJudge, margin_of
+from aloe.agents.marker import MarkerByAuthor
 from aloe.agents.player import UserByPersona
 from aloe.agents.prompt import FOLDER, shipped
 from aloe.agents.roles import RoleModel
@@ -69,7 +70,7 @@ class Floor:
         self._config, self._session = config, session
         made = make_context(config, open_models(config), CallLog())
         self._user = cast(UserAgent, cast(UserByPersona, made.user).model)
-        self._inducer = cast(Inducer, made.inducer)
+        self._inducer = cast(Inducer, cast(MarkerByAuthor, made.inducer).model)
         self._assistants = cast(tuple[AssistantAgent, ...], made.assistants)
         self._judge = shipped("judge")
         provider, _, rest = config.models.user.model.partition(":")
