@@ -40,8 +40,8 @@ RULES = ("memory/verifiable/catalogue.py", "memory/verifiable/generation.py",
          "memory/verifiable/manners.py", "memory/verifiable/phrases.py",
          "memory/verifiable/phrases.toml", "memory/verifiable/asking.py", "memory/questions.py",
          "memory/returns.py", "memory/levels.py", "agents/rules.py", "agents/rule_user.py",
-         "agents/disclosing.py", "agents/player.py", "flaws.py", "sentences.py", "emoji.py",
-         "memory/verifiable/forms.py", "memory/verifiable/negation.py",
+         "agents/disclosing.py", "agents/marker.py", "agents/player.py", "flaws.py",
+         "sentences.py", "emoji.py", "memory/verifiable/forms.py", "memory/verifiable/negation.py",
          "benchmark/experiment/players.py", "benchmark/experiment/people.py",
          "benchmark/experiment/rows.py", "benchmark/experiment/questions.txt")  # fmt: skip
 """Sources that decide who is played, what is said and what is kept."""
