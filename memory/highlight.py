@@ -98,12 +98,11 @@ def _rank(trees: Iterable[Tree]) -> Iterator[tuple[Clarity, Tree, Verdict]]:
 def _measure_clarity(
     tree: Tree, verdict: Verdict, checked: Mapping[str, Sequence[CheckedWish]]
 ) -> Clarity:
-    best, other = verdict.preferred, verdict.second
-    if best == other:
-        other = verdict.first
     texts = [tree.by_id[each].content for each in (verdict.first, verdict.second)]
     variety, turn = min(map(_variety, texts)), tree.by_id[verdict.first].turn
-    pairs = list(zip(checked.get(best or "", ()), checked.get(other, ()), strict=True))
+    ids = (verdict.preferred, verdict.rejected)
+    better, worse = (checked.get(each or "", ()) for each in ids)
+    pairs = list(zip(better, worse, strict=True))
     if not pairs:
         return 0, abs(verdict.margin or 0.0), variety, turn
     told = sum(one.kept - two.kept for one, two in pairs if one.told)
