@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from aloe.agents.rule_user import BACK_TO, NAME, QUESTIONS
+from aloe.agents.rule_user import BACK_TO, QUESTIONS
 from aloe.memory.verifiable.manners import ASIDES
+from aloe.players import is_said_by_rule
 from aloe.schema import Disclosure, UserNode, sentences
 
 
@@ -42,5 +43,5 @@ class MarkerByAuthor:
         Raises:
             CallError: a call failed.
         """
-        by_rule = user.agent == NAME and not user.former
-        return await (self.rule if by_rule else self.model).induce(tree, user)
+        marker = self.rule if is_said_by_rule(user) else self.model
+        return await marker.induce(tree, user)

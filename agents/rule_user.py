@@ -21,10 +21,8 @@ from aloe.config import Phrases, UserConfig
 from aloe.memory.disclosures import order_facts
 from aloe.memory.verifiable.manners import Manner, find_manners
 from aloe.memory.verifiable.talk import remark_on, say_again, say_anew, state_wish
+from aloe.players import RULE
 from aloe.schema import Persona, UserNode, derive_seed
-
-NAME = "rule"
-"""What nodes call it."""
 
 QUESTIONS = (
     "What should I do today?",
@@ -90,7 +88,7 @@ class RuleUser:
             " ".join(filter(None, parts)),
             tree=tree,
             turn=turn,
-            agent=NAME,
+            agent=RULE,
             told=(*life, *act.told),
             asked=act.asked,
         )

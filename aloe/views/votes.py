@@ -6,6 +6,7 @@ from math import exp
 from typing import TYPE_CHECKING
 
 from aloe.number_format import format_number
+from aloe.players import RULE
 from aloe.wording import same_text, visible
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _names(tree: "Tree", verdict: "Verdict") -> dict[str, str]:
 
 def _count(vote: "Vote", names: dict[str, str]) -> str | None:
     """Return what a rule counted; None of a vote that a model gave."""
-    if vote.judge != "rule":
+    if vote.judge != RULE:
         return None
     try:
         found = json.loads(vote.raw)

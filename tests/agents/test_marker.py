@@ -3,7 +3,8 @@ import asyncio
 import pytest
 
 from aloe.agents.marker import MarkerByAuthor, RuleMarker
-from aloe.agents.rule_user import BACK_TO, NAME, QUESTIONS
+from aloe.agents.rule_user import BACK_TO, QUESTIONS
+from aloe.players import RULE
 from aloe.schema import Disclosure, UserNode
 
 
@@ -16,7 +17,7 @@ class Model:
         raise AskedError
 
 
-def say(*sentences: str, agent: str = NAME) -> UserNode:
+def say(*sentences: str, agent: str = RULE) -> UserNode:
     return UserNode.of(None, " ".join(sentences), tree="t", turn=1, agent=agent)
 
 
