@@ -13,6 +13,7 @@ from rich.text import Text
 
 from aloe.benchmark.compare import ComparisonRow
 from aloe.benchmark.figures import Figure
+from aloe.benchmark.inference import LEVEL
 from aloe.benchmark.suite_result import MOST_MISSING, SuiteResult
 from aloe.config import Condition
 from aloe.number_format import counted, format_number
@@ -68,9 +69,6 @@ LABELS = {
 
 COMPARED = {**LABELS, "al_at_equal_length": "  AL at equal length"}
 """The same for those of a comparison."""
-
-SIGNIFICANT = 0.05
-"""Adjusted p-value below which a difference is said to be one."""
 
 
 def suite_view(
@@ -263,7 +261,7 @@ def _conclude(lines: Sequence[ComparisonRow], other: str) -> Iterator[Text]:
     tested = [line for line in lines if line.p_holm is not None]
     sides: dict[str, list[str]] = {"higher": [], "lower": []}
     for line in tested:
-        if line.p_holm is not None and line.p_holm < SIGNIFICANT and line.difference.value:
+        if line.p_holm is not None and line.p_holm <= LEVEL and line.difference.value:
             sides["higher" if line.difference.value > 0 else "lower"].append(line.metric)
     said = [
         f"{side} in {len(each)} of {counted(len(tested), 'figure')}"
@@ -274,7 +272,7 @@ def _conclude(lines: Sequence[ComparisonRow], other: str) -> Iterator[Text]:
     if tested:
         rest = "" if sum(map(len, sides.values())) == len(tested) else "; the rest may be chance"
         found = " and ".join(said) + rest if said else "higher or lower in none: all may be chance"
-        yield Text(f"after Holm's correction, at {SIGNIFICANT:.0%}, {other} is {found}")
+        yield Text(f"after Holm's correction, at {LEVEL:.0%}, {other} is {found}")
     if empty := [COMPARED[line.metric].strip() for line in lines if line.difference.value is None]:
         yield Text(
             f"left out: {counted(len(empty), 'figure')} that no dialogue has on both sides "
