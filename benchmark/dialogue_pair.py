@@ -6,6 +6,7 @@ equals one in which a question brought something.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from statistics import median_high, median_low
 
 from rich.console import Group
 from rich.text import Text
@@ -42,11 +43,6 @@ def rank_changes(changes: Mapping[str, float]) -> list[str]:
     return sorted(changes, key=lambda id_: (changes[id_], id_))
 
 
-def find_quantile(changes: Mapping[str, float], quantile: float) -> str:
-    """Return the dialogue whose rise is this (lower) quantile; there must be one."""
-    return rank_changes(changes)[int((len(changes) - 1) * quantile)]
-
-
 def _measure_levels(rows: Iterable[ReplyScores]) -> dict[str, float]:
     replies: dict[str, list[ReplyScores]] = {}
     for row in rows:
@@ -68,8 +64,9 @@ class DialoguePair:
     @classmethod
     def find(cls, names: tuple[str, str], before: Bench, after: Bench) -> "DialoguePair | None":
         """Return the pair whose AL rose by the median; None if no pair is whole."""
-        broken = {r.dialogue for each in (before, after) for r in each.own_rows if not r.reply}
-        every = measure_changes(before.own_rows, after.own_rows)
+        rows = before.own_rows, after.own_rows
+        broken = {row.dialogue for each in rows for row in each if not row.reply}
+        every = measure_changes(*rows)
         changes = {id_: change for id_, change in every.items() if id_ not in broken}
         if not changes:
             return None
@@ -77,7 +74,7 @@ class DialoguePair:
         ended = [tree for tree in read_trees(after.path) if tree.id in typical]
         other = min(ended, key=lambda tree: (_find_answer(tree) is None, typical.index(tree.id)))
         one = next(tree for tree in read_trees(before.path) if tree.id == other.id)
-        turns = sum(row.dialogue == other.id for row in after.own_rows)
+        turns = sum(row.dialogue == other.id for row in rows[1])
         return cls(names=names, trees=(one, other), turns=turns)
 
     def __rich__(self) -> Group:
@@ -113,9 +110,8 @@ class DialoguePair:
 
 def _find_typical(changes: Mapping[str, float]) -> list[str]:
     """Return the dialogues whose rise is the median, or one of the two beside it, best first."""
-    ranked = rank_changes(changes)[::-1]
-    middle = {changes[ranked[place // 2]] for place in (len(ranked) - 1, len(ranked))}
-    return [id_ for id_ in ranked if changes[id_] in middle]
+    middle = {median_low(changes.values()), median_high(changes.values())}
+    return [id_ for id_ in reversed(rank_changes(changes)) if changes[id_] in middle]
 
 
 def _find_answer(tree: Tree) -> int | None:

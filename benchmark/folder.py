@@ -78,7 +78,7 @@ class Bench:
     @cached_property
     def by_rule(self) -> bool:
         """Whether rules played the users and rated, and not the models that the settings name."""
-        return is_by_rule(self.own_rows)
+        return is_by_rule(read_whole_scores(self.path / SCORES))
 
     @property
     def passports(self) -> list[Passport]:

@@ -1,14 +1,15 @@
 """The README's dialogue is one of the recorded example, and its user is the median."""
 
 import re
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 import pytest
-from command import RunAloe
 
+from aloe.benchmark.dialogue_pair import measure_changes
+from aloe.benchmark.example import copy_example
 from aloe.benchmark.folder import read_bench
 from aloe.memory.run_folder import read_trees
 from aloe.memory.verifiable.scoring import check_wishes
@@ -45,9 +46,8 @@ def read_printed(model: str) -> list[tuple[str, Reply]]:
 
 
 @pytest.fixture
-def example(aloe: RunAloe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    assert aloe("example", "demo").code == 0
+def example(tmp_path: Path) -> Path:
+    assert copy_example(tmp_path / "demo")
     return tmp_path / "demo"
 
 
@@ -77,18 +77,7 @@ def test_the_user_complains_to_the_base_in_vain(example: Path) -> None:
 
 
 def test_its_user_gains_as_much_as_the_median(example: Path) -> None:
-    gains = [measure_levels(example, model) for model in ("base", "trained")]
-    before, after = gains
-    gained = sorted(after[user] - before[user] for user in after)
-    user = find_tree(example, "base").persona.id
-    assert len(gained) == 72
-    assert after[user] - before[user] == pytest.approx((gained[35] + gained[36]) / 2)
-
-
-def measure_levels(example: Path, model: str) -> dict[str, float]:
-    """Return the mean AL of each user's replies, as scored in the run."""
-    users = {tree.id: tree.persona.id for tree in read_trees(example / model)}
-    levels: dict[str, list[float]] = defaultdict(list)
-    for row in read_bench(example / model).rows("candidate"):
-        levels[users[row.dialogue]] += [score.value for score in row.of("own") if score.value]
-    return {user: sum(found) / 6 for user, found in levels.items()}
+    before, after = (read_bench(example / model).own_rows for model in ("base", "trained"))
+    changes = measure_changes(before, after)
+    assert len(changes) == 72
+    assert changes[find_tree(example, "base").id] == pytest.approx(median(changes.values()))

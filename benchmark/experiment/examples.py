@@ -1,6 +1,6 @@
 """Dialogues on a page of results: the best model's beside the base's with the same user."""
 
-from aloe.benchmark.dialogue_pair import find_quantile, measure_changes, rank_changes
+from aloe.benchmark.dialogue_pair import measure_changes, rank_changes
 from aloe.benchmark.experiment.pipeline import BASE, Made
 from aloe.benchmark.folder import read_bench
 from aloe.memory.verifiable.scoring import measure_satisfaction
@@ -12,7 +12,8 @@ def show_examples(made: Made) -> str:
     """Return two dialogues of the best model beside the base's with the same user."""
     before, after = (read_bench(made.test[name]) for name in (BASE, made.best))
     change = measure_changes(before.rows(), after.rows())
-    picked = {"Median": find_quantile(change, 0.5), "Worst": rank_changes(change)[0]}
+    ranked = rank_changes(change)
+    picked = {"Median": ranked[(len(ranked) - 1) // 2], "Worst": ranked[0]}
     trees = [{t.id: t for t in bench.trees()} for bench in (before, after)]
     parts = [
         "## Dialogues\n\nThose whose average AL rose by the median and by the least over the base."
