@@ -25,3 +25,11 @@ def find_players(tree: "Tree") -> dict[str, str]:
     at = {"user": user, "inducer": said}
     ruled = {name for name in tree.models if (judge if is_judge(name) else at.get(name))}
     return {name: RULES if name in ruled else model for name, model in tree.models.items()}
+
+
+def group_agents(tree: "Tree") -> dict[str, list[str]]:
+    """Return the agents that each model, or rules, played."""
+    agents: dict[str, list[str]] = {}
+    for agent, player in find_players(tree).items():
+        agents.setdefault(player, []).append(agent)
+    return agents

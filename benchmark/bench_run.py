@@ -73,13 +73,13 @@ class BenchRun:
             StoreError: a folder cannot be written; the same.
             BudgetError: the budget is spent; the same.
         """
-        check_prices(self.plan.config, (model.name for model in self.every_model))
-        if self.plan.config.limits.batch:
+        config = self.plan.config
+        check_prices(config, (model.name for model in self.every_model))
+        if config.limits.batch:
             check_batches(self.every_model)
         await check_reachable(self.every_model)
-        settings = self.plan.config
         past = past_events(self.plan.out)
-        budget = Budget.resumed(settings.budget, past, settings.prices)
+        budget = Budget.resumed(config.budget, past, config.prices)
         for condition in self.plan.configs:
             await self._hold(condition, budget, around)
 

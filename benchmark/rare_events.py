@@ -12,13 +12,12 @@ both sides of the median, this is narrower than flipped signs.
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist
 
 import numpy as np
 
 from aloe.benchmark.clusters import Factor
 from aloe.benchmark.statistics import ROUNDING, Array
-from aloe.intervals import LEAST_CLUSTERS
+from aloe.intervals import LEAST_CLUSTERS, Z
 
 Bounds = tuple[float, float]
 """What a cluster's value cannot be below, and above."""
@@ -32,8 +31,6 @@ UNIT = 1.0
 
 NOISE = 1e3 * ROUNDING
 """Deviations below this share of the values are none."""
-
-Z = NormalDist().inv_cdf(0.975)
 
 
 def rare_limits(

@@ -5,7 +5,7 @@ dialogues opens fast.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -21,9 +21,9 @@ from aloe.memory.run_folder import RunFolder
 from aloe.memory.wish_checks import check_replies
 from aloe.number_format import format_number
 from aloe.players import RULE
-from aloe.schema import Fault, Node, Tree
+from aloe.schema import Node, Tree
 from aloe.views.report_calls import ROOM, CallShelf
-from aloe.views.report_tree import Mark, describe_user, wish_marks
+from aloe.views.report_tree import Mark, describe_user, fault_marks, wish_marks
 from aloe.views.wishes import Wishes
 
 
@@ -131,7 +131,7 @@ def _turn(held: Held, row: ReplyScores) -> dict[str, Any]:
         said |= {
             "text": user.content,
             "fixed": user.agent == PRESCRIBED,
-            "marks": [*_faults(row.user_faults), *describe_user(held.tree, user, held.wishes)],
+            "marks": [*fault_marks(row.user_faults), *describe_user(held.tree, user, held.wishes)],
             **_name(held, user.id),
         }
     return {
@@ -147,11 +147,6 @@ def _name(held: Held, node: str) -> dict[str, str]:
     return {"node": node, "id": f"{held.condition}:{node}"}
 
 
-def _faults(faults: Iterable[Fault]) -> Iterator[Mark]:
-    for fault in faults:
-        yield ["fault", fault.replace("_", " "), ""]
-
-
 def _reply(held: Held, row: ReplyScores, reply: Node) -> dict[str, Any]:
     levels = {
         whose: None if (level := reply_level(row, whose)) is None else f"{level:.3g}"
@@ -163,7 +158,7 @@ def _reply(held: Held, row: ReplyScores, reply: Node) -> dict[str, Any]:
         **levels,
         "text": reply.content,
         "words": row.words,
-        "marks": [*_faults(found), *wish_marks(held.wishes, reply.id), *_notes(held, row)],
+        "marks": [*fault_marks(found), *wish_marks(held.wishes, reply.id), *_notes(held, row)],
         "ratings": [_rating(score) for score in row.scores],
     }
 

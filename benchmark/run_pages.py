@@ -128,7 +128,7 @@ def explain_fault(address: str, error: Exception) -> tuple[str, ServedPage]:
     """Return what to say, in one line and as a page, where a page failed unforeseen."""
     place = extract_tb(error.__traceback__)[-1]
     what = " ".join(f"{type(error).__name__}: {error}".split())
-    said = f"{what} ({Path(place.filename).name}:{place.lineno}); this is a fault of aloe's"
+    said = f"{what} ({Path(place.filename).name}:{place.lineno}); this is a bug in aloe"
     return f"{address} cannot be shown: {said}", _message(500, f"{address} cannot be shown", said)
 
 

@@ -37,6 +37,8 @@ def to_dataset(
 ) -> "datasets.Dataset":
     """Return the rows of `trees` as `aloe export` writes them, ready for TRL.
 
+    If trees with replies give no row, a warning counts what was left out, and why.
+
     Args:
         trees: finished trees, such as those of `aloe.simulate` or `aloe.read_trees`.
         row_format: `sft`, `dpo`, `kto`, `grpo`, `rm` (reward model), `step` (rewards in [0, 1]) or
@@ -45,8 +47,6 @@ def to_dataset(
             which is by return where both replies were continued as deep, and else the judge's.
             Labels by `people` are those of a run's folder, so `aloe export` alone has them.
         origin: whether to keep the columns that say where a row comes from.
-
-    If trees with replies give no row, a warning counts what was left out, and why.
 
     Raises:
         ConfigError: there is no such format or label, the trees have no labels by return, step rows

@@ -41,7 +41,10 @@ class SpendingFile:
         self._file = ModelFolder(folder).checkpoints / name
 
     def read(self, prices: Mapping[str, Price]) -> Spent:
-        """Return what earlier parts of the training have spent, at these prices if at no other.
+        """Return what earlier parts of the training have spent.
+
+        Args:
+            prices: for calls whose cost was not recorded.
 
         Raises:
             InputError: the file is broken.

@@ -99,11 +99,6 @@ def fact_text(tree: "Tree", fact: str) -> str:
     return next((each.text for each in facts if each.id == fact), fact)
 
 
-def ids_of(node: "Node") -> tuple[str, ...]:
-    """Return the ids under which calls about `node` are logged."""
-    return (*node.former, node.id) if node.role == "user" else (node.id,)
-
-
 def short(ids: Iterable[str], least: int = 4) -> int:
     """Return how many digits, at least `least`, tell all of `ids` apart."""
     known = set(ids)

@@ -8,8 +8,6 @@ which one came of them. Logs from before that was written leave drafts to nobody
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from aloe.views.marks import ids_of
-
 if TYPE_CHECKING:
     from aloe.schema import Node
 
@@ -18,7 +16,9 @@ Place = tuple[str | None, str]
 
 
 class Owners:
-    """Says it of the calls of one tree, given in their order: a draft is written, then read.
+    """Finds the message of each call of one tree.
+
+    Calls must be given in order, since a draft is written before it is read.
 
     Args:
         nodes: the messages of the tree.
@@ -29,7 +29,7 @@ class Owners:
         self._written: dict[Place, str | None] = {}
         self._drafts: dict[str, str | None] = {}
         for node in nodes:
-            self._known |= dict.fromkeys(ids_of(node), node.id)
+            self._known |= dict.fromkeys(_ids_of(node), node.id)
             place = node.parent, "user" if node.role == "user" else node.agent
             # Where several samples of an answer were made, a draft may be of any of them.
             self._written[place] = None if place in self._written else node.id
@@ -46,3 +46,8 @@ class Owners:
         if name is not None:
             self._drafts[name] = owner
         return owner
+
+
+def _ids_of(node: "Node") -> tuple[str, ...]:
+    """Return the ids under which calls about `node` are logged."""
+    return (*node.former, node.id) if node.role == "user" else (node.id,)

@@ -3,12 +3,12 @@
 The page's script turns this into text, never into markup; `page.js` knows the kinds of marks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from aloe.number_format import counted
-from aloe.players import find_players
+from aloe.players import group_agents
 from aloe.views.marks import fact_text, notes, preference, profile_of, score
 from aloe.views.table import Sums
 from aloe.views.tellings import ANSWERS, REASONS, list_tellings
@@ -65,14 +65,15 @@ def tree_data(
 
 def _about(tree: "Tree") -> Iterator[tuple[str, str]]:
     """Yield who the user is and how the tree was grown, as pairs of name and text."""
-    persona, models = tree.persona, dict[str, list[str]]()
-    for agent, model in find_players(tree).items():
-        models.setdefault(model, []).append(agent)
+    persona = tree.persona
     yield "Life", persona.profile or profile_of(persona)
     yield "Personality", persona.personality
     yield "Mood", tree.mood or ""
     yield "Tells", tree.disclosure or ""
-    yield "Models", "; ".join(f"{', '.join(names)}: {name}" for name, names in models.items())
+    yield (
+        "Models",
+        "; ".join(f"{', '.join(names)}: {name}" for name, names in group_agents(tree).items()),
+    )
 
 
 def _troubles(row: Sums) -> dict[str, int]:
@@ -104,9 +105,14 @@ def _message(tree: "Tree", node: "Node", wishes: Wishes) -> dict[str, Any]:
     }
 
 
-def _common_marks(node: "Node") -> Iterator[Mark]:
-    for fault in node.faults:
+def fault_marks(faults: Iterable[str]) -> Iterator[Mark]:
+    """Yield what is wrong with a message."""
+    for fault in faults:
         yield ["fault", fault.replace("_", " "), ""]
+
+
+def _common_marks(node: "Node") -> Iterator[Mark]:
+    yield from fault_marks(node.faults)
     for name, value in notes(node).items():
         yield ["note", f"{name}: {value}", ""]
 

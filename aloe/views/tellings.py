@@ -52,7 +52,7 @@ def describe_revealed(tree: "Tree", user: "UserNode") -> list[str]:
 
 
 def describe_tellings(tree: "Tree", user: "UserNode") -> list[str]:
-    """Return a line for each thing told that the ledger lacks, and for a question for nothing."""
+    """Return a line for each thing told that the ledger lacks, and for an idle question."""
     paired = _pair(tree, user)
     found = [
         f"told, {REASONS[each.why]}: {describe_matter(tree, each, user)}"

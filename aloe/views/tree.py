@@ -17,7 +17,7 @@ from rich.text import Text
 from rich.tree import Tree as Branches
 
 from aloe.number_format import counted
-from aloe.players import find_players
+from aloe.players import group_agents
 from aloe.views.account import Account
 from aloe.views.folding import Table, grid, said
 from aloe.views.marks import (
@@ -265,9 +265,7 @@ def head(tree: "Tree", account: Account | None = None) -> RenderableType:
 
 
 def _models(tree: "Tree") -> str:
-    agents: dict[str, list[str]] = {}
-    for agent, model in find_players(tree).items():
-        agents.setdefault(model, []).append(agent)
+    agents = group_agents(tree)
     return "; ".join(f"{model} ({', '.join(names)})" for model, names in agents.items())
 
 

@@ -259,15 +259,11 @@ addEventListener("load", async () => {
 
 
 @dataclass(frozen=True)
-class FinishingPages(RunPages):
-    """Pages over a run whose second tree is finished as soon as its page has been made."""
+class FinishingPages(GrowingPages):
+    """The same, and somebody reads them."""
 
     def answer(self, path: str, query: dict[str, str]) -> ServedPage:
         page = super().answer(path, query)
-        folder = RunFolder(self.folders[0] / "first")
-        if path == "/run/first" and len(folder.finished()) == 1:
-            with folder.locked():
-                folder.append(TREES[1])
         return replace(page, text=page.text.replace("</body>", f"<script>{ACTING}</script></body>"))
 
 

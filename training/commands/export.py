@@ -175,8 +175,9 @@ def _explain_blind(left_out: "Mapping[str, int]") -> str:
     if not count:
         return ""
     return (
-        f"{NOT_CONTINUED}: {counted(count, 'comparison')} in which the talk did not go on from one "
-        "of the replies, so there is no return to compare (--label mixed: the judge's label)"
+        f"{NOT_CONTINUED}: {counted(count, 'comparison')} in which the conversation did not "
+        "continue from one of the replies, so there is no return to compare "
+        "(--label mixed: the judge's label)"
     )
 
 
