@@ -14,8 +14,8 @@ from typing import Literal, NamedTuple
 
 from aloe.memory.verifiable.catalogue import find_opposite
 from aloe.memory.verifiable.own_words import split_own
-from aloe.memory.verifiable.phrases import find_stated
-from aloe.memory.verifiable.plain_speech import simplify
+from aloe.memory.verifiable.phrases import GRADED, find_stated
+from aloe.memory.verifiable.plain_speech import HIDDEN, simplify
 from aloe.memory.verifiable.topics import DEEDS, ENDURED, PATTERN, THINGS, Wanted, name_topic
 from aloe.memory.verifiable.wish_clauses import DET, STARTS, TOO, frames
 
@@ -67,7 +67,7 @@ class _Clause(NamedTuple):
     denied: bool
     """Whether it asks for something not to be done."""
     spread: bool
-    """Whether that may go for what "and" adds: "I don't want you to apologise and thank me"."""
+    """Whether the denial may extend to what "and" adds: "I don't want you to rave and thank me"."""
     bare: bool
     """Whether it has no verb, so that what stands before it decides what it is."""
 
@@ -75,7 +75,7 @@ class _Clause(NamedTuple):
 _REPORTS = re.compile(
     r"\b(?:say|says|said|told|tells|tell (?:him|her|them|my)|asked|asks|wrote|writes|thinks?"
     r"|thought|claims?|if|when|whenever|unless|whether|who|which|rules?|signs?|motto|advice|imagine|suppose"
-    r"|he|she|they|his|her|their|boss|teacher|mother|father|wife|husband)\b|:|\u00b6"
+    rf"|he|she|they|his|her|their|boss|teacher|mother|father|wife|husband)\b|:|{HIDDEN}"
 )
 """Signs before a clause that it is somebody else's, a condition or a quotation."""
 _ORDERS = re.compile(
@@ -140,8 +140,8 @@ def _read(plain: str, start: int, polite: bool, carried: _Carried) -> _Clause | 
     """Return the wishes of the clause that begins at `start`, if it is one about replies."""
     if found := TOO.match(plain, start):
         dimension = "sentences" if found["sentences"] else "length"
-        values = {"length": ("brief", "thorough"), "sentences": ("short", "long")}[dimension]
-        wishes = {dimension: values[not found["long"]]}
+        less, more = ("short", "long") if found["sentences"] else ("brief", "thorough")
+        wishes = {dimension: less if found["long"] else more}
         return _Clause(wishes=wishes, end=found.end(), denied=False, spread=False, bare=False)
     for name, wanted, pattern in frames():
         found = pattern.match(plain, start)
@@ -162,18 +162,18 @@ def _weigh(
             return None
         turned = True
     meant = wanted != turned
-    if deed := parts.get("deed") or parts.get("endured"):
-        topics = [(name_topic(deed, DEEDS if name == "deed" else ENDURED), meant)]
+    if deed := parts.get("deed"):
+        topics = [(name_topic(deed, (*DEEDS, *ENDURED)), meant)]
     else:
         topics = [(each, meant and not no) for each, no in _name_things(found["things"])]
         topics += [(each, not meant) for each, _ in _name_things(parts.get("others") or "")]
-    plainly = (not topic.shy and topic.disliked for topic, _ in topics)
+    plainly = (not topic.shy and not topic.general for topic, _ in topics)
     if name == "order" and meant and not (parts.get("about") or _is_many(parts["things"])):
         return None
     near = bool(parts.get("about")) or (len(topics) > 1 and any(plainly))
     if not all(_fits(topic, name, yes, polite, near) for topic, yes in topics):
         return None
-    if not meant and len(topics) > 1 and any(each.dimension in _GRADED for each, _ in topics):
+    if not meant and len(topics) > 1 and any(each.dimension in GRADED for each, _ in topics):
         return None  # "no lists and short answers" wants those
     wishes = {
         topic.dimension: topic.value if yes else find_opposite(topic.dimension, topic.value)
@@ -184,8 +184,6 @@ def _weigh(
     return _Clause(wishes=wishes, end=found.end(), denied=turned, spread=bool(led), bare=bare)
 
 
-_GRADED = ("length", "sentences")
-"""Dimensions of which one value is seldom meant by denying the other."""
 _THING = re.compile(rf"(?P<no>\bno )?(?:{DET})\b(?P<thing>{PATTERN})(?=,|\s|\Z)")
 
 
@@ -215,7 +213,7 @@ def _fits(topic: Wanted, name: str, yes: bool, polite: bool, near: bool) -> bool
         near or name in ("in", "many") or (polite and name not in ("give", "order"))
     ):
         return name in ("use", "order") and topic.dimension != "question"
-    if name == "like" and not topic.disliked:
+    if name == "like" and topic.general:
         return near
     if name == "bare":
         return topic.bare and polite

@@ -2,7 +2,7 @@
 
 People hand over texts to be translated or mended, and tell what others say. Such texts are longer
 than a sentence, so they are looked for in the whole message: what stands in quotation marks, in
-code, behind a colon or a greeting in the middle is somebody's text up to its end, whatever it says.
+code, after a colon or a greeting in the middle is somebody's text up to its end, whatever it says.
 A sentence that is somebody's according to itself ("No emojis, my boss says.") goes as a whole, and
 so does one that asks for agreement ("Lists help, don't they?").
 """
@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from aloe.memory.verifiable.phrases import read_phrases
+from aloe.memory.verifiable.phrases import read_stating, straighten
 from aloe.memory.verifiable.plain_speech import HIDDEN, is_opening
 from aloe.sentences import sentences
 
@@ -22,7 +22,7 @@ _QUOTED = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 _COLON = re.compile(
-    r"(?<!\d):(?=\s|\Z|[*_\"'\u201c\u2018\u00ab\u00b6])|(?<=[^\W\d]):(?=[^\W\d])"
+    rf"(?<!\d):(?=\s|\Z|[*_\"'\u201c\u2018\u00ab{HIDDEN}])|(?<=[^\W\d]):(?=[^\W\d])"
     r"|\s[-\u2013\u2014]+[ \t]*\n"
 )
 _SMILEY = re.compile(r":\w+:")
@@ -40,7 +40,7 @@ _HANDED = re.compile(
     r"|(?<=\n)[ \t]*(?:dear|hi|hello|hey)(?-i: [A-Z]\w+)[^\n]{0,30}\n",
     re.IGNORECASE | re.MULTILINE,
 )
-"""Where a text begins that somebody hands over: what stands behind it."""
+"""Where a text begins that somebody hands over: what follows."""
 
 _WHO = (
     r"(?:(?:he|she|they|everyone|everybody|someone|somebody|people)\b|(?:(?:my|our|the|his|her"
@@ -68,7 +68,7 @@ _REPORTED = re.compile(
     rf"|\b(?:is|was|'s) what {_WHO_SAYS}|\b(?:according to|in the words of|to quote) ",
     re.IGNORECASE,
 )
-"""Who says a sentence, before it or behind it."""
+"""Who says a sentence, before it or after it."""
 _TAG = re.compile(
     r",\s*(?:(?:do|does|did|is|are|was|were|has|have|had|should|must)(?:n't| not)?"
     r" (?:i|you|he|she|it|we|they|that|there)(?: think| agree| find| say)?|right|correct|eh|huh)"
@@ -81,7 +81,8 @@ _TAG = re.compile(
 def split_own(text: str) -> Iterator[tuple[str, str]]:
     """Yield each sentence of a message, and what of it is in the person's own name.
 
-    What is somebody else's is `HIDDEN`, sign by sign; sentences without anything else are left out.
+    What is somebody else's is `HIDDEN`, character by character; sentences without anything else are
+    left out.
     """
     own, at = _hide(text), 0
     for sentence in sentences(text):
@@ -125,16 +126,15 @@ def _leads_on(text: str) -> bool:
 
 @cache
 def _quoted_in_phrases() -> frozenset[str]:
-    texts = {text for key, all_ in read_phrases().items() if key.value for text in all_}
-    return frozenset(_plain(each) for text in texts for each in re.findall('"[^"]*"', text))
+    return frozenset(
+        _plain(each) for text in read_stating() for each in re.findall('"[^"]*"', text)
+    )
 
 
 @cache
 def _colons_in_phrases() -> tuple[str, ...]:
-    texts = {text for key, all_ in read_phrases().items() if key.value for text in all_}
-    return tuple(_plain(text[: text.index(":") + 1]) for text in texts if ":" in text)
+    return tuple(text[: text.index(":") + 1] for text in read_stating() if ":" in text)
 
 
 def _plain(text: str) -> str:
-    straight = re.sub("[\u2018\u2019]", "'", re.sub("[\u201c\u201d]", '"', text)).casefold()
-    return re.sub(r"[.,!?]+(?=\"\Z)", "", " ".join(straight.split()))
+    return re.sub(r"[.,!?]+(?=\"\Z)", "", straighten(text))

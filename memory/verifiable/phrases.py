@@ -49,20 +49,20 @@ def find_stated(text: str) -> dict[str, str]:
     wishes about one dimension the one stated last counts. A phrase that the words before it forbid
     ("Don't ...") states the opposite wish, or none if there is more than one other way.
     """
-    stating = _stating()
-    plain = _plain(text)
+    stating = read_stating()
+    plain = straighten(text)
     stated = {}
     for phrase, end in _find_ends(plain, _by_ending()):
         dimension, value = stating[phrase]
         lead = read_lead(plain[: end - len(phrase)], phrase)
         if lead == "states":
             stated[dimension] = value
-        elif lead == "forbids" and dimension not in _GRADED:
+        elif lead == "forbids" and dimension not in GRADED:
             stated[dimension] = find_opposite(dimension, value)
     return stated
 
 
-_GRADED = ("length", "sentences")
+GRADED = ("length", "sentences")
 """Dimensions in which what is not the one value need not be the other."""
 
 _EARLIER = {
@@ -81,17 +81,18 @@ def find_all_stated(texts: Iterable[str]) -> dict[str, str]:
     return {name: value for text in texts for name, value in find_stated(text).items()}
 
 
-def _plain(text: str) -> str:
+def straighten(text: str) -> str:
+    """Return a text in lower case, with straight quotation marks and single blanks."""
     straight = re.sub("[\u2018\u2019]", "'", re.sub("[\u201c\u201d]", '"', text))
     return " ".join(straight.casefold().split())
 
 
 @cache
-def _stating() -> dict[str, tuple[str, str]]:
+def read_stating() -> dict[str, tuple[str, str]]:
     """Return the dimension and value that each trait and remark states."""
-    earlier = {_plain(text): wish for text, wish in _EARLIER.items()}
+    earlier = {straighten(text): wish for text, wish in _EARLIER.items()}
     return earlier | {
-        _plain(text): (key.dimension, key.value)
+        straighten(text): (key.dimension, key.value)
         for key, texts in read_phrases().items()
         for text in texts
         if key.value
@@ -106,7 +107,7 @@ _ENDING = 8
 
 @cache
 def _by_ending() -> Endings:
-    return index_by_ending(_stating())
+    return index_by_ending(read_stating())
 
 
 def index_by_ending(phrases: Iterable[str]) -> Endings:
@@ -184,7 +185,7 @@ def _check(phrases: Mapping[Key, Sequence[str]], path: Path) -> None:
         if len(texts) < HALF:
             name = ".".join(filter(None, key))
             raise InputError(path, f"has {len(texts)} of the {HALF} phrases that {name} takes")
-    everything = [_plain(text) for texts in phrases.values() for text in texts]
+    everything = [straighten(text) for texts in phrases.values() for text in texts]
     if short := [text for text in everything if len(text) < _ENDING]:
         raise InputError(path, f"has a phrase of fewer than {_ENDING} letters: '{short[0]}'")
     endings = index_by_ending(everything)
@@ -210,4 +211,4 @@ def _check_halves(phrases: Mapping[Key, Sequence[str]], path: Path) -> None:
 
 def _words(text: str) -> str:
     """Return the words of a phrase without signs, a blank around each."""
-    return " ".join(["", *re.findall(r"\w+", _plain(text)), ""])
+    return " ".join(["", *re.findall(r"\w+", straighten(text)), ""])

@@ -1,8 +1,8 @@
 """Sentences of a person, made alike before wishes are looked for in them.
 
 Letter case, short forms, courtesies, forms of verbs and what comes before a sentence begins say
-nothing of what is wanted. What stands in quotation marks is somebody's text and becomes a sign that
-no rule knows.
+nothing of what is wanted. What stands in quotation marks is somebody's text and becomes a
+character that matches no wish.
 """
 
 import re
@@ -11,7 +11,7 @@ from aloe.emoji import EMOJI
 from aloe.memory.verifiable.topics import REPLY
 
 HIDDEN = "\u00b6"
-"""Sign for what is somebody else's; no rule knows it."""
+"""Character that stands for other people's words; it matches no wish."""
 
 _WORDS = (
     (r"[\u2018\u2019`]", "'"), (r"[\u201c\u201d]", '"'), (EMOJI, " "), (r"[*_]+", ""),
@@ -67,7 +67,7 @@ _OPENS = re.compile(
 
 
 def simplify(sentence: str) -> str:
-    """Return a sentence in small letters, without words that change nothing."""
+    """Return a sentence in lower case, without words that change nothing."""
     plain = sentence.casefold()
     for words, instead in _WORDS:
         plain = re.sub(words, instead, plain)
@@ -77,7 +77,7 @@ def simplify(sentence: str) -> str:
 
 
 def is_opening(text: str) -> bool:
-    """Whether a text in small letters only comes before a sentence begins, as "remember:"."""
+    """Whether a text in lower case only comes before a sentence begins, as "remember:"."""
     return bool(_OPENS.fullmatch(text))
 
 

@@ -2,12 +2,11 @@
 
 The phrases of simulated users are whole sentences, one by one. People put the same wishes in any
 words, so here stand the names of what a program can check and the verbs for it; `hearing` has the
-sentences around them. All is in small letters, as `hearing` reads it.
+sentences around them. All is in lower case, as `hearing` reads it.
 """
 
 import re
 from dataclasses import dataclass
-from functools import cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +20,8 @@ class Wanted:
     """Pattern of how it is called."""
     shy: bool = False
     """Whether it is often something else: it counts only where replies are spoken of."""
-    disliked: bool = True
-    """Whether one can like it in general and mean something else, as numbers."""
+    general: bool = False
+    """Whether one can like or dislike it in general and not speak of replies, as numbers."""
     only_denied: bool = False
     """Whether nobody asks for it in such words."""
     bare: bool = True
@@ -57,7 +56,7 @@ THINGS = (
     _topic("lists=list", r"bullet[- ]?points?|itemi[sz]ed lists?|enumerations?|lists"),
     _topic("lists=list", r"bullets|list", shy=True),
     _topic("lists=prose", r"(?:running|flowing|continuous) text"),
-    _topic("lists=prose", r"(?:(?:plain|flowing) )?prose", disliked=False),
+    _topic("lists=prose", r"(?:(?:plain|flowing) )?prose", general=True),
     _topic("emoji=some", r"emojis?|emoticons?|smileys?(?: faces)?|smilies"),
     _topic("exclamation=some", r"exclamation[- ](?:marks?|points?)|exclamations"),
     _topic(
@@ -67,18 +66,18 @@ THINGS = (
     ),
     _topic("question=asked", r"questions?", shy=True),
     _topic("contractions=relaxed", r"contractions|contracted (?:forms|words)"),
-    _topic("numbers=figures", r"numbers|digits|numerals", disliked=False),
+    _topic("numbers=figures", r"numbers|digits|numerals", general=True),
     _topic("numbers=figures", r"figures", shy=True),
     _topic("spelling=British", r"(?:british|uk) spellings?"),
-    _topic("spelling=British", r"(?:british|uk) english", disliked=False),
+    _topic("spelling=British", r"(?:british|uk) english", general=True),
     _topic("spelling=American", r"(?:american|us) spellings?"),
-    _topic("spelling=American", r"(?:american|us) english", disliked=False),
-    _topic("greeting=greeted", r"greetings?|salutations?", disliked=False),
-    _topic("closing=next step", r"next steps", disliked=False),
+    _topic("spelling=American", r"(?:american|us) english", general=True),
+    _topic("greeting=greeted", r"greetings?|salutations?", general=True),
+    _topic("closing=next step", r"next steps", general=True),
     _topic("closing=next step", r"next step", shy=True),
     _topic("emphasis=bold", r"bold (?:text|type|print|words?|letters|face|terms)|boldface|bolding"),
     _topic("emphasis=bold", rf"{_KEY} in bold(?: (?:type|print|letters))?"),
-    _topic("emphasis=bold", r"bold", disliked=False),
+    _topic("emphasis=bold", r"bold", general=True),
     _topic(
         "paragraphs=one",
         r"(?:just |only )?(?:one|a single|1)(?: (?:single|long|solid))? (?:paragraph|block)"
@@ -187,15 +186,10 @@ ENDURED = (
 PATTERN = "|".join(topic.words for topic in THINGS)
 
 
-@cache
-def _compile(words: str) -> re.Pattern[str]:
-    return re.compile(words)
-
-
 def name_topic(text: str, topics: tuple[Wanted, ...]) -> Wanted:
     """Return which of some topics a text names; it is one of them.
 
     Raises:
         StopIteration: it is none.
     """
-    return next(topic for topic in topics if _compile(topic.words).fullmatch(text))
+    return next(topic for topic in topics if re.fullmatch(topic.words, text))

@@ -1,6 +1,6 @@
 """The forms of clauses that state wishes: who wants it, what, and words that add nothing.
 
-All is in small letters, as `plain_speech` makes it. What the parts of a clause come to is said by
+All is in lower case, as `plain_speech` makes it. What the parts of a clause come to is said by
 `hearing`.
 """
 
@@ -125,6 +125,7 @@ _FINE = (
     rf"(?:(?:is |are )?(?:so |very |much |more )*(?:{_BETTER})|(?:would|'d) be (?:so |very )?"
     rf"(?:{_BETTER}|good|great|nice))(?: for me)?(?: to read| to follow)?"
 )
+_ENDURED = rf"(?:to be|being|to get) (?P<deed>{'|'.join(each.words for each in ENDURED)})"
 _FRAMES = (
     # name, pattern, whether it is wanted
     ("want", rf"{_I_WANT} {_LIST}{_RATHER}", True),
@@ -146,6 +147,8 @@ _FRAMES = (
     ("more", rf"more {_LIST}", True),
     ("bare", rf"(?:with |in |as |only )?{_LIST}", True),
     ("order", rf"(?:can|could|may|might) i (?:have|get|see) {_LIST}", True),
+    ("deed", rf"(?:{_I_WANT}|{_I_LIKE}) {_ENDURED}", True),
+    ("deed", rf"(?:{_I_WANT_NOT}|{_I_DISLIKE}) {_ENDURED}", False),
 )  # fmt: skip
 _DOING = (
     ("use", rf"{_USE} {_LIST}{_OTHERS}", True),
@@ -159,10 +162,6 @@ _DOING = (
     ("deed", rf"(?P<deed>{'|'.join(each.words for each in DEEDS)})", True),
 )
 _LEAD = rf"(?:(?P<asks>{_ASKS}) |(?P<asks_not>{_ASKS_NOT}) )?(?P<not>{_NOT} )?(?P<stop>{_STOP} )?"
-_SUFFER = (
-    ("endured", rf"(?:{_I_WANT}|{_I_LIKE}) (?:to be|being|to get) (?P<endured>{{}})", True),
-    ("endured", rf"(?:{_I_WANT_NOT}|{_I_DISLIKE}) (?:to be|being|to get) (?P<endured>{{}})", False),
-)
 TOO = re.compile(
     rf"(?:(?:(?:your (?:last )?(?:{REPLY}|(?P<sentences>sentences))|that (?:answer|reply))"
     rf" (?:is|are|was|were)|you're) (?:(?:much|way|far|a bit|a little|all) )*too"
@@ -173,8 +172,6 @@ TOO = re.compile(
 @cache
 def frames() -> tuple[tuple[str, bool, re.Pattern[str]], ...]:
     """Return the forms of clauses: name, whether the thing is wanted, pattern."""
-    endured = "|".join(each.words for each in ENDURED)
     done = ((name, rf"{_LEAD}(?:{pattern})", wanted) for name, pattern, wanted in _DOING)
-    suffered = ((name, pattern.format(endured), wanted) for name, pattern, wanted in _SUFFER)
-    every = (*_FRAMES, *done, *suffered)
+    every = (*_FRAMES, *done)
     return tuple((name, wanted, re.compile(p + _TAIL + _END)) for name, p, wanted in every)

@@ -83,6 +83,9 @@ def test_sentences_written_later_are_heard_less_often_but_never_wrongly() -> Non
     ("said", "wishes"),
     [
         ("I want no lists.", {"lists": "prose"}),
+        ("If I were rich, please use lists.", {}),
+        ("Tell me a joke and use emojis.", {"emoji": "some"}),
+        (":smile: no emojis", {"emoji": "none"}),
         ("I don't like lists.", {"lists": "prose"}),
         ("No bullet points, please.", {"lists": "prose"}),
         ("Don\u2019t use emojis. \U0001f600", {"emoji": "none"}),
