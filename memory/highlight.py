@@ -7,8 +7,6 @@ come first, then the later turn, when more is known of the user.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
 from typing import Any
 
 from rich.text import Text
@@ -76,23 +74,22 @@ def find_highlight(trees: Iterable[Tree]) -> Highlight | None:
     return Highlight(tree=tree, user=user, best=verdict.preferred)
 
 
-def _decided(trees: Iterable[Tree]) -> Iterator[tuple[Tree, Verdict]]:
-    """Yield comparisons of whole replies that one of them won, which then lost to no other."""
-    for tree in trees:
-        for verdict in tree.verdicts:
-            compared = [tree.by_id[each] for each in (verdict.first, verdict.second)]
-            best = next((node for node in compared if node.id == verdict.preferred), None)
-            if not isinstance(best, AssistantNode) or any(node.faults for node in compared):
-                continue
-            if preference(tree, best) == STAR:
-                yield tree, verdict
-
-
 def _rank(trees: Iterable[Tree]) -> Iterator[tuple[Clarity, Tree, Verdict]]:
-    for tree, verdicts in groupby(_decided(trees), key=itemgetter(0)):
-        checked = check_replies(tree).checked
-        for _, verdict in verdicts:
-            yield _measure_clarity(tree, verdict, checked), tree, verdict
+    """Yield the comparisons of each tree that show a preference, with how clear it is."""
+    for tree in trees:
+        if decided := [each for each in tree.verdicts if _is_decided(tree, each)]:
+            checked = check_replies(tree).checked
+            for verdict in decided:
+                yield _measure_clarity(tree, verdict, checked), tree, verdict
+
+
+def _is_decided(tree: Tree, verdict: Verdict) -> bool:
+    """Whether one of two whole replies won, which then lost to no other."""
+    compared = [tree.by_id[each] for each in (verdict.first, verdict.second)]
+    best = next((node for node in compared if node.id == verdict.preferred), None)
+    if not isinstance(best, AssistantNode) or any(node.faults for node in compared):
+        return False
+    return preference(tree, best) == STAR
 
 
 def _measure_clarity(

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from aloe.console import finish, say_written, show, stderr, stdout
-from aloe.errors import INTERRUPTED, ConfigError, InputError
+from aloe.errors import INTERRUPTED, ConfigError
 from aloe.extras import needs
 from aloe.memory.commands.traced_run import TracedRun
 from aloe.options import Json, RunOrTrees, Svg, is_given, refuse_unread
@@ -117,15 +117,13 @@ def _save(picture: RenderableType, svg: Path) -> None:
 def _follow(trace: TracedRun, *, as_json: bool) -> None:
     """Print calls as they end, until nobody works on the folder any more."""
     from aloe.memory.commands.follow import follow_calls
-    from aloe.memory.run_folder import RunFolder
+    from aloe.memory.run_folder import RunFolder, explain_lack
     from aloe.memory.verifiable.phrases import find_stated
     from aloe.views.answers import Interpreter
     from aloe.views.calls import call_line
 
-    if not trace.run.exists():
-        raise InputError(trace.run, "does not exist")
     if not trace.run.is_dir():
-        raise InputError(trace.run, "there is no run folder here to follow")
+        raise explain_lack(trace.run, "trees.jsonl", "there is no run folder here to follow")
     seen, interpreter = 0, Interpreter(tells=find_stated, min_mass=trace.min_mass)
 
     def line(call: "RecordedCall") -> Text | None:
