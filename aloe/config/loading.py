@@ -4,7 +4,6 @@
 which nothing may be imported, opened or sent.
 """
 
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,16 +11,11 @@ from typing import Any
 
 from aloe.config.config import Config
 from aloe.config.models import ModelConfig
-from aloe.config.settings import change, validate
+from aloe.config.settings import change, section_at, validate
 from aloe.config.training import without_length
 from aloe.config.trust import check_trust, is_stored, remember_own
 from aloe.errors import InputError
 from aloe.files.writing import replace_text
-
-_MODEL = re.compile(r"models\.(user|inducer|judge|writer|reader)|roles\.\w+\.model")
-"""The section of one model."""
-_AROUND = re.compile(r"models|roles\.\w+")
-"""A section with such sections in it."""
 
 
 def load(
@@ -78,15 +72,15 @@ def spread(*levels: Mapping[str, Any]) -> dict[str, Any]:
         before = found.pop(key, value)
         section, _, name = key.rpartition(".")
         named = before is not None or name != ModelConfig.short_for
-        if before != value and named and _MODEL.fullmatch(section):
+        if before != value and named and section_at(Config, section) is ModelConfig:
             _forget_tied(found, section, name)
         found[key] = value
     return found
 
 
 def _leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield a value, or those within it where it is a section with a model."""
-    if isinstance(value, Mapping) and value and (_MODEL.fullmatch(key) or _AROUND.fullmatch(key)):
+    """Yield a value, or those within it where it is a section."""
+    if isinstance(value, Mapping) and value and section_at(Config, key):
         for name, inner in value.items():
             yield from _leaves(f"{key}.{name}", inner)
     else:

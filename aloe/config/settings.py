@@ -93,6 +93,13 @@ def _opened(raw: Any, kind: Any) -> dict[str, Any] | None:
     return {kind.short_for: raw} if _is_section(kind) and kind.short_for else None
 
 
+def section_at(kind: Any, key: str) -> type[Settings] | None:
+    """Return the section at a dotted key; None if there is none."""
+    for name in key.split("."):
+        kind = _inner_kind(kind, name)
+    return kind if _is_section(kind) else None
+
+
 def _inner_kind(kind: Any, name: str) -> Any:
     """Return the section, or the table of sections, at `name` in a section or table; else None."""
     inner = None

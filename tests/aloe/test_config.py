@@ -89,7 +89,7 @@ def test_what_a_user_wrote_changes_what_it_names(
     assert found == now
 
 
-@pytest.mark.parametrize("opening", ["models.user", "roles.mine.model"])
+@pytest.mark.parametrize("opening", ["models.user", "roles.mine.model", "benchmark.candidate"])
 def test_what_is_given_beside_a_model_goes_with_it_however_it_is_nested(
     tmp_path: Path, opening: str
 ) -> None:
@@ -104,7 +104,11 @@ def test_what_is_given_beside_a_model_goes_with_it_however_it_is_nested(
             {f"{opening}.model": "openai:mine", **given},
         ):
             loaded = load(file, written=written)
-            found = loaded.models.user if opening == "models.user" else loaded.roles["mine"].model
+            found = {
+                "models.user": loaded.models.user,
+                "roles.mine.model": loaded.roles["mine"].model,
+                "benchmark.candidate": loaded.benchmark.candidate,
+            }[opening]
             mine = ("openai:mine", "http://mine:1/v1", "MINE", {"n": 1})
             assert (found.model, found.base_url, found.api_key_env, found.options) == mine
 
