@@ -177,7 +177,7 @@ def why_lines(session: ChatSession) -> Iterator[RenderableType]:
             if wishes:
                 yield Text(f"  {label}: {' '.join(wishes)}")
     if not session.ledger.wishes:
-        yield Text("no wish that a program can check was heard; try: I want no lists.", "dim")
+        yield Text(HINT, "dim")
     yield Text(f"aloe trace {chat.folder.path} --node ID shows every call", "dim")
 
 

@@ -5,13 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from aloe.config import ModelConfig
-from aloe.config.sent_key import find_url
 from aloe.errors import ConfigError
 from aloe.extras import require
 from aloe.models.base_url import refuse_unread_urls
 from aloe.models.chat_class import COMMUNITY, chat_class
-from aloe.models.openai_server import openai_server
-from aloe.models.providers import key_variable, parse_model
+from aloe.models.openai_server import OPENAI
+from aloe.models.providers import key_variable, parse_model, server_arguments
 from aloe.secrets import redact
 
 
@@ -29,8 +28,8 @@ def locate_model(config: ModelConfig) -> str:
         raise ConfigError(
             f"{redact(config.model)} needs an API key: set the environment variable {variable}"
         )
-    if at_openai and not find_url(config.options):
-        openai_server(config.model)
+    if at_openai:
+        server_arguments(None, config)  # refuses a variable that names another server
     check = _CHECKS.get(found.provider)
     what = check(found.name) if check else ""
     refuse_unread_urls({"": found})
@@ -38,7 +37,7 @@ def locate_model(config: ModelConfig) -> str:
 
 
 def _check_openai(_name: str) -> str:
-    return "https://api.openai.com/v1"
+    return OPENAI
 
 
 def _check_local(name: str) -> str:

@@ -25,7 +25,8 @@ def with_usage(failed: Failed, error: Exception, messages: Sequence[tuple[str, s
         return failed
     answered = server_error(error)
     garbled = next((each for each in causes(error) if isinstance(each, UnreadableError)), None)
-    usage = usage_metadata((answered or garbled or UnreadableError("")).usage)
+    found = answered or garbled
+    usage = usage_metadata(found.usage if found else None)
     late = isinstance(failed, TransientCallError) and failed.cause in ("slow", "garbled")
     if usage or (late and not answered):
         failed.usage = count_usage(usage, messages, garbled.said if garbled else "")

@@ -43,7 +43,7 @@ CONNECT_TIMEOUT = 8.0
 """Seconds after which nobody is there: a handshake takes no longer, however busy the server."""
 
 AT_ONCE = 0.25
-"""Seconds in which a connection that was closed already is known to be: the way there and back."""
+"""Seconds within which a connection turns out to be closed: one round trip."""
 
 EMPTY: Mapping[str, str] = MappingProxyType({})
 
@@ -64,8 +64,8 @@ class HttpChat(BaseChatModel):
     sampling: dict[str, Any] = Field(default_factory=dict)
     """Sent with every request; the call's own arguments win."""
     resends: bool = True
-    """Whether a request that met a closed connection is sent once more; no, where who sends it
-    looks first whether it has arrived."""
+    """Whether a request that met a closed connection is sent once more; False where
+    the sender first checks whether it arrived."""
 
     @property
     def _llm_type(self) -> str:
@@ -195,8 +195,7 @@ class HttpChat(BaseChatModel):
 
 
 async def _note_reuse(_session: Any, context: Any, _event: Any) -> None:
-    if context.trace_request_ctx is not None:
-        context.trace_request_ctx.append(time.monotonic())
+    context.trace_request_ctx.append(time.monotonic())
 
 
 _Keeper = AsyncGenerator[aiohttp.ClientSession, None]

@@ -2,7 +2,7 @@
 
 OpenAI's SDK and LangChain would take another server from variables that settings, logs and the
 names of calls do not show: two runs would mix two models, and a key would go where nobody sent it.
-A variable that says otherwise is an error and not passed over, since whoever set it means it.
+A variable that says otherwise is an error rather than ignored: whoever set it meant it.
 """
 
 import os
@@ -18,7 +18,7 @@ VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_BASE")
 """Name another server to OpenAI's SDK, or to LangChain."""
 
 GATEWAY = "LANGSMITH_GATEWAY"
-"""Has LangChain's classes send everything by way of LangSmith, or of the URL that it is."""
+"""Makes LangChain's classes send everything through LangSmith, or through the URL it holds."""
 
 OFF = ("", "0", "no", "false")
 """What switches the gateway off."""

@@ -28,7 +28,7 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
 from aloe.config import LocalConfig, ModelConfig
-from aloe.config.sent_key import find_url
+from aloe.config.sent_key import named_server
 from aloe.errors import ConfigError
 from aloe.extras import needs
 from aloe.models.base_url import refuse_unread_urls
@@ -158,7 +158,7 @@ def _openai(config: ModelConfig, name: str, base_url: str | None, _: LocalConfig
     arguments = {
         "model": name,
         "api_key": key,
-        **_server(base_url, config),
+        **server_arguments(base_url, config),
         "timeout": config.timeout,
         "max_retries": 0,
         "include_response_headers": True,
@@ -169,7 +169,7 @@ def _openai(config: ModelConfig, name: str, base_url: str | None, _: LocalConfig
     return Opened(chat=chat, openai_compatible=True, sampling=_unset(sampling, config))
 
 
-def _server(url: str | None, config: ModelConfig) -> dict[str, Any]:
+def server_arguments(url: str | None, config: ModelConfig) -> dict[str, Any]:
     """Return the arguments that say where to ask; none is left to the environment."""
     if not url and config.options.keys() & {"base_url", "openai_api_base"}:
         return {}
@@ -242,7 +242,7 @@ def _community(config: ModelConfig, name: str, url: str | None, local: LocalConf
 def _langchain(config: ModelConfig, name: str, base_url: str | None, _: LocalConfig) -> Opened:
     """Build any chat class of LangChain's, with what settings say and the class has a field for."""
     kind = chat_class(name)
-    named = base_url or find_url(config.options)
+    named = named_server(config)
     if not named:
         refuse_gateway(config.model)
     wished = {**sampling_of(config), **_reasoning_fields(kind, config)}
