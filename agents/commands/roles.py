@@ -169,7 +169,7 @@ def new(
     written = " and ".join(files)
     lines = f'[roles.{name}]\nuse = "{name}:{kind}"\nleast = 1'
     what_next = (
-        f"wrote {written}; try them: python -m pytest test_{name}.py\n"
+        f"wrote {written}; try them (needs pytest): python -m pytest test_{name}.py\n"
         f"to use the role, add to your settings:\n\n{lines}"
     )
     show(Text(what_next), as_json=as_json, lines=True, cut=False)

@@ -180,4 +180,7 @@ def _end(session: "ChatSession") -> None:
     kept = [counted(len(session.turns), "turn")] if session.turns else []
     kept += ["your message, which has no reply"] if session.unanswered else []
     say(f"kept in {path}: {' and '.join(kept)}")
-    say(f"next: aloe trace {path} --first, aloe export {path} --format dpo --out pairs.jsonl")
+    steps = [f"aloe trace {path} --first"]
+    if any(turn.verdict and turn.verdict.preferred for turn in session.turns):
+        steps.append(f"aloe export {path} --format dpo --out pairs.jsonl")
+    say(f"next: {', '.join(steps)}")
