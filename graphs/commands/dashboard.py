@@ -99,7 +99,9 @@ class RunDisplay(Display):
     def findings(self, so_far: "RunProgress") -> str:
         """Return what came of the run so far, for the plain line."""
         revealed = so_far.ledger.counts()["revealed"]
-        return ", ".join(_present(describe_verdicts(so_far), list_counts({"revealed": revealed})))
+        return ", ".join(
+            filter(None, (describe_verdicts(so_far), list_counts({"revealed": revealed})))
+        )
 
     def _calls_so_far(self) -> str:
         """Return the calls that were made, and of how many if that was forecast."""
@@ -151,8 +153,8 @@ class RunDisplay(Display):
         nodes = counted(p.nodes, "node") if p.nodes else ""
         under_way = f"{counted(p.running, 'tree')} under way" if p.running else ""
         return {
-            "trees": "; ".join(_present(self.count_trees("grown"), nodes)),
-            "turns": ", ".join(_present(list_counts({"played": p.turns}), under_way)),
+            "trees": "; ".join(filter(None, (self.count_trees("grown"), nodes))),
+            "turns": ", ".join(filter(None, (list_counts({"played": p.turns}), under_way))),
             "verdicts": describe_verdicts(p),
             "ledger": _describe_ledger(p.ledger),
             "user": _describe_user(p),
@@ -209,13 +211,14 @@ def _describe_ledger(tally: "Tally") -> str:
     figures = [f"{name} {share:.0%}" for name, share in shares if share is not None]
     counts = {kind: tally.kinds[kind] for kind in ("revealed", "contradicted", "invented")}
     told = {words: tally.reasons[why] for why, words in REASONS.items() if why != "scheduled"}
+    marked = (*figures, list_counts(counts))
     minds = f"{tally.mind_reading} of {tally.replies} replies read minds"
     parts = (
-        "not checked" if tally.unchecked else ", ".join(_present(*figures, list_counts(counts))),
+        "not checked" if tally.unchecked else ", ".join(filter(None, marked)),
         minds if tally.mind_reading else "",
         f"told: {listed}" if (listed := list_counts(told)) else "",
     )
-    return "; ".join(_present(*parts))
+    return "; ".join(filter(None, parts))
 
 
 def _describe_user(p: "RunProgress") -> str:
@@ -226,8 +229,4 @@ def _describe_user(p: "RunProgress") -> str:
         if p.severity[kind]
     ]
     spoiled = f"{p.spoiled / p.finished:.0%} of the trees spoiled" if p.spoiled else ""
-    return "; ".join(_present(", ".join(found), spoiled))
-
-
-def _present(*parts: str) -> list[str]:
-    return [part for part in parts if part]
+    return "; ".join(filter(None, (", ".join(found), spoiled)))
