@@ -43,7 +43,7 @@ SHORTEST = 8
 def redact(text: str) -> str:
     """Return `text` without what looks like a key or is one of ours, and without URLs' users.
 
-    The shell's PWD is where we are, which the files in a message begin with.
+    PWD is left alone: it is the working directory, with which paths in messages begin.
     """
     for name, value in os.environ.items():
         named = name.endswith(("_KEY", "_TOKEN")) or _NAMES.fullmatch(name)

@@ -116,7 +116,7 @@ class Given:
         return self._judged(resolved, path, changes)
 
     def find_unasked(self, config: Config, users: Sequence[Persona]) -> tuple[list[str], list[str]]:
-        """Return what to say of arguments for whose models rules stand.
+        """Return what to say about arguments whose models are replaced by rules.
 
         Args:
             config: what the arguments say together.
@@ -252,7 +252,7 @@ def _assistant(given: object, number: int) -> dict[str, Any]:
 
 
 def _check_named(simulation: Mapping[str, Any]) -> None:
-    """Make sure that arguments which are settings of another section are told so."""
+    """Refuse settings of another section, and say how to give them."""
     for name in simulation:
         path = None if name in SimulationConfig.model_fields else find_setting(Config, name)
         if path:

@@ -1,11 +1,11 @@
 """What a run may cost, and how it stops when that is spent.
 
 The budget belongs to the run folder: earlier parts of the run count, so repeating a command with
-the same cap never spends more than the cap; what they made without a price is priced by the
-settings of now. Calls are admitted one by one. When the next one could
-exceed the cap, it waits for those in flight, whose answers are kept, and only then ends the run.
-Calls in flight are assumed to cost the average so far, so the cap on calls is exact, and those on
-tokens and money are as close as the cost of one call can be predicted.
+the same cap never spends more than the cap; calls logged without a price are priced by the
+current settings. Calls are admitted one by one. When the next one could exceed the cap, it waits
+for those in flight, whose answers are kept, and only then ends the run. Calls in flight are assumed
+to cost the average so far, so the cap on calls is exact, and those on tokens and money are as close
+as the cost of one call can be predicted.
 
 Worker processes spend what the main process allows: it counts their events in its own budget and
 closes theirs when that is spent.
@@ -45,7 +45,7 @@ class Spent:
         return spent
 
     def add_earlier(self, line: Mapping[str, Any], prices: Mapping[str, Price]) -> None:
-        """Count a call of an earlier part of the run, as its event and the prices of now tell."""
+        """Count a call of an earlier part of the run, as its event and the current prices tell."""
         if line.get("carried"):
             return
         cost = cost_of_line(prices, line)

@@ -27,7 +27,7 @@ class History:
 
         Args:
             events: the file.
-            prices: of the settings of now, for calls of which the cost was not known.
+            prices: of the current settings, for calls of which the cost was not known.
         """
         earlier = cls()
         for line in read_events(events):

@@ -47,7 +47,7 @@ def cost_of(
 
 
 def cost_of_line(prices: Mapping[str, Price], line: Mapping[str, Any]) -> float | None:
-    """Return US dollars of an earlier event: as it says, else at the prices of now.
+    """Return US dollars of an earlier event: as it says, else at current prices.
 
     None if neither is known.
     """
