@@ -85,7 +85,8 @@ class ExperimentConfig(Settings):
     """Users of the matrix of transfer: each is trained on, and all are tested on, with phrases that
     training has heard and with those it has not. Empty: no matrix."""
     ablation_trees: tuple[int, ...] = (25, 50, 100)
-    """Numbers of trees for the scaling curve, below the full number."""
+    """Numbers of trees for the scaling curve. For fewer than the experiment has, its first ones are
+    taken; for more, trees are grown anew."""
     ablation_turns: tuple[int, ...] = (1, 3)
     """Numbers of first turns whose rows are kept."""
     ablation_judged: int | None = Field(default=None, ge=1)

@@ -4,12 +4,12 @@ Each ablation changes one thing and trains anew. All are measured on the validat
 that the test stays what it is: opened once, for the models that were chosen.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from aloe.benchmark.experiment.pipeline import BASE, Experiment
 from aloe.benchmark.experiment.rows import (
@@ -25,7 +25,7 @@ from aloe.benchmark.experiment.rows import (
     up_to_turn,
 )
 from aloe.benchmark.experiment.trees import find_edited
-from aloe.config import Config
+from aloe.config import Config, Disclosing, Phrases
 from aloe.errors import ConfigError, suggest
 from aloe.schema import Tree
 
@@ -42,6 +42,8 @@ class Ablation:
     against: str
     """The model that differs in nothing else: `sft`, `dpo`, or another ablation."""
     train: Train
+    users: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of `user` for the validation users that differ from the experiment's."""
 
     def measure(self, experiment: Experiment) -> "MeasuredAblation":
         """Train and let the model meet the validation personas.
@@ -50,7 +52,8 @@ class Ablation:
             AloeError: a command failed; what is finished is kept.
         """
         model = self.train(experiment, self.name)
-        bench = experiment.run_bench(self.name if model else BASE, model, "validation")
+        name = BASE if model is None else self.against if self.users else self.name
+        bench = experiment.run_bench(name, model, "validation", users=self.users)
         return MeasuredAblation(ablation=self, bench=bench)
 
 
@@ -66,8 +69,6 @@ class MeasuredAblation:
 def list_ablations(config: Config) -> list[Ablation]:
     """Return all there are under some settings."""
     turns, judged = config.simulation.turns, config.experiment.ablation_judged
-    smaller = {*config.experiment.ablation_trees, *filter(None, [judged])}
-    scaled = sorted(n for n in smaller if n < config.simulation.trees)
     hint_none = _trees("hint-none", "no assistant gets a hint from the ledger", _without_hints)
     return [
         *([hint_none] if any(each.hint for each in config.models.assistants) else []),
@@ -76,6 +77,8 @@ def list_ablations(config: Config) -> list[Ablation]:
             for name in ("sample", "preferred", "both")
             if name != config.simulation.expansion
         ),
+        _sft_by_return(config),
+        *_with_other_users(config),
         Ablation(
             name="weights",
             about="all pairs count alike"
@@ -84,7 +87,7 @@ def list_ablations(config: Config) -> list[Ablation]:
             against="dpo",
             train=_weighted,
         ),
-        *(_sft(f"trees-{n}", f"{n} trees", partial(of_first_trees, count=n)) for n in scaled),
+        *_with_other_numbers_of_trees(config),
         *(
             _sft(f"turns-{n}", f"rows of the first {n} turns", partial(up_to_turn, turns=n))
             for n in config.experiment.ablation_turns
@@ -104,7 +107,7 @@ def list_ablations(config: Config) -> list[Ablation]:
         Ablation(
             name="model-judge",
             about=f"{config.models.judge.model} judges, in both orders, its answers read as text",
-            against=f"trees-{judged}" if judged in scaled else "sft",
+            against=f"trees-{judged}" if judged and judged < config.simulation.trees else "sft",
             train=_judged(None),
         ),
         Ablation(
@@ -158,6 +161,61 @@ def _sft(name: str, about: str, change: Change) -> Ablation:
     return Ablation(name=name, about=about, against="sft", train=train)
 
 
+def _with_other_numbers_of_trees(config: Config) -> Iterator[Ablation]:
+    """Yield the scaling curve: rows of the first trees, or trees of their own if there are more."""
+    whole, judged = config.simulation.trees, config.experiment.ablation_judged
+    smaller = {judged} if judged and judged < whole else set()
+    for count in sorted({*config.experiment.ablation_trees, *smaller} - {whole}):
+        name, about = f"trees-{count}", f"{count} trees"
+        if count < whole:
+            yield _sft(name, about, partial(of_first_trees, count=count))
+        else:
+            yield _trees(name, about, partial(_set, {"simulation.trees": count}))
+
+
+def _with_other_users(config: Config) -> Iterator[Ablation]:
+    """Yield those that train on other users, and those in which the same model meets others."""
+    own = config.user
+    others = [name for name in get_args(Disclosing) if name != own.disclosure]
+    for name in others:
+        changes = {"user": {"disclosure": name}}
+        yield _trees(f"trained-{name}", f"trees with `{name}` users", partial(_set, changes))
+    for name in others:
+        about = f"nothing in the training; it meets `{name}` users"
+        yield _met(f"tested-{name}", about, {"disclosure": name})
+    heard = own.phrases or "test"
+    for half, whose in zip(get_args(Phrases), ("training", "the test"), strict=True):
+        if half != heard:
+            about = f"nothing in the training; users speak in phrases of {whose}"
+            yield _met(f"phrases-{half}", about, {"phrases": half})
+
+
+def _met(name: str, about: str, users: Mapping[str, Any]) -> Ablation:
+    def train(experiment: Experiment, _: str) -> Path:
+        return experiment.train_sft()
+
+    return Ablation(name=name, about=about, against="sft", train=train, users=users)
+
+
+def _sft_by_return(config: Config) -> Ablation:
+    """Return the same trees with other labels; only siblings that go on have returns to compare."""
+    both = config.simulation.expansion == "both"
+
+    def train(experiment: Experiment, name: str) -> Path:
+        grown = config if both else config.updated(_expansion("both")(config), source=name)
+        trees = experiment.grow("trees" if both else "continue-both-trees", grown)
+        return experiment.fine_tune(
+            name, experiment.export_rows(experiment.relabel(trees), "sft", "return")
+        )
+
+    return Ablation(
+        name="label-return",
+        about="SFT on the path of highest return",
+        against="sft" if both else "continue-both",
+        train=train,
+    )
+
+
 def _trees(name: str, about: str, changes: Callable[[Config], dict[str, Any]]) -> Ablation:
     def train(experiment: Experiment, name: str) -> Path:
         config = experiment.config.updated(changes(experiment.config), source=name)
@@ -165,6 +223,10 @@ def _trees(name: str, about: str, changes: Callable[[Config], dict[str, Any]]) -
         return experiment.fine_tune(name, experiment.export_rows(trees, "sft"))
 
     return Ablation(name=name, about=about, against="sft", train=train)
+
+
+def _set(changes: dict[str, Any], _: Config) -> dict[str, Any]:
+    return changes
 
 
 def _without_hints(config: Config) -> dict[str, Any]:
