@@ -9,6 +9,7 @@ TRAINING = ("torch", "transformers", "trl", "peft", "datasets")
 
 EXTRAS: Mapping[str, str] = {
     **dict.fromkeys(TRAINING, "train"),
+    "grandalf": "plots",
     "langgraph-checkpoint-postgres": "postgres",
     "matplotlib": "plots",
     "opentelemetry-sdk": "otel",

@@ -40,6 +40,7 @@ def take_all() -> None:
     """Take every picture."""
     with TemporaryDirectory() as folder:
         place = Path(folder)
+        run_aloe("graph", "tree", "--svg", HERE / "graph.svg")
         run_aloe("example", place / "example", "--svg", HERE / "example.svg")
         trees = place / "example" / TREES
         run_aloe("trace", trees, "--svg", HERE / "trees.svg")
