@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from aloe.views.marks import fact_text
 
 if TYPE_CHECKING:
-    from aloe.schema import Asked, Telling, Tree, UserNode, Why
+    from aloe.schema import Asked, Persona, Telling, Tree, UserNode, Why
 
 REASONS: "Mapping[Why, str]" = {
     "scheduled": "its turn",
@@ -74,15 +74,24 @@ def _pair(tree: "Tree", user: "UserNode") -> "dict[Telling, int]":
                 del entries[number]
                 break
     left = [each for each in tellings if each not in found]
-    unchecked = [number for number, entry in entries.items() if entry.kind is None]
-    if len(left) == len(unchecked) == len(entries) == 1:
-        found[left[0]] = unchecked[0]
+    if len(left) == len(entries) == 1:
+        ((number, entry),) = entries.items()
+        kinds = {each.id: each.kind for each in find_persona(tree, user).facts}
+        # A wish is told by its dimension; the ledger ties it to the trait that states it.
+        is_wish = left[0].about not in kinds and kinds.get(entry.fact or "") == "trait"
+        if entry.kind is None or is_wish:
+            found[left[0]] = number
     return found
+
+
+def find_persona(tree: "Tree", user: "UserNode | None") -> "Persona":
+    """Return whom a message speaks for; None: the persona of the tree."""
+    return user.played if user and user.played else tree.persona
 
 
 def describe_matter(tree: "Tree", told: "Telling", user: "UserNode | None" = None) -> str:
     """Return the statement or the wish that was told; `user` says by whom, None by the persona."""
-    persona = user.played if user and user.played else tree.persona
+    persona = find_persona(tree, user)
     if value := persona.preferences.get(told.about):
         return f"{told.about}, {value}"
     return fact_text(tree, told.about)

@@ -73,6 +73,15 @@ def test_what_the_ledger_has_is_said_once_with_its_reason() -> None:
     message = SECOND.model_copy(update={"told": (told, wanted), "revealed": (asks, quoted)})
     assert describe_revealed(tree, message)[0] == "◆ More smileys! (because asked: emoji, some)"
     assert describe_tellings(tree, message) == []
+    trait = PERSONA.facts[-1]
+    tied = Disclosure(quote="Be plain.", kind="revealed", fact=trait.id)
+    message = SECOND.model_copy(update={"told": (told, wanted), "revealed": (quoted, tied)})
+    assert trait.kind == "trait"
+    assert describe_revealed(tree, message)[1] == "◆ Be plain. (because asked)"
+    assert describe_tellings(tree, message) == []
+    fact = Disclosure(quote="I swim.", kind="revealed", fact=PERSONA.facts[2].id)
+    message = message.model_copy(update={"revealed": (quoted, fact)})
+    assert describe_tellings(tree, message) == ["told, because asked: emoji, some"]
     unclear = message.model_copy(update={"revealed": (whim, asks)})
     assert describe_revealed(tree, unclear)[1] == "◆ More smileys!"
     assert len(describe_tellings(tree, unclear)) == 2
