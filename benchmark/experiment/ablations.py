@@ -72,12 +72,7 @@ def list_ablations(config: Config) -> list[Ablation]:
     hint_none = _trees("hint-none", "no assistant gets a hint from the ledger", _without_hints)
     return [
         *([hint_none] if any(each.hint for each in config.models.assistants) else []),
-        *(
-            _trees(f"continue-{name}", f"`{name}` is continued", _expansion(name))
-            for name in ("sample", "preferred", "both")
-            if name != config.simulation.expansion
-        ),
-        _sft_by_return(config),
+        *_with_other_branches(config),
         *_with_other_users(config),
         Ablation(
             name="weights",
@@ -197,21 +192,25 @@ def _met(name: str, about: str, users: Mapping[str, Any]) -> Ablation:
     return Ablation(name=name, about=about, against="sft", train=train, users=users)
 
 
-def _sft_by_return(config: Config) -> Ablation:
-    """Return the same trees with other labels; only siblings that go on have returns to compare."""
-    both = config.simulation.expansion == "both"
+def _with_other_branches(config: Config) -> Iterator[Ablation]:
+    """Yield those that continue other replies, and labels of what came of each."""
+    if config.simulation.expansion != "preferred":
+        about = "the judge's choice is continued"
+        yield _trees("continue-preferred", about, _continue_preferred)
+    if config.simulation.both_turns or config.simulation.turns < 2:
+        return
+    about = "all replies of the first turn are continued, in fewer trees"
+    yield _trees("continue-both", about, _continue_both)
 
     def train(experiment: Experiment, name: str) -> Path:
-        grown = config if both else config.updated(_expansion("both")(config), source=name)
-        trees = experiment.grow("trees" if both else "continue-both-trees", grown)
-        return experiment.fine_tune(
-            name, experiment.export_rows(experiment.relabel(trees), "sft", "return")
-        )
+        changed = config.updated(_continue_both(config), source=name)
+        trees = experiment.relabel(experiment.grow("continue-both-trees", changed))
+        return experiment.fine_tune(name, experiment.export_rows(trees, "sft", "mixed"))
 
-    return Ablation(
+    yield Ablation(
         name="label-return",
-        about="SFT on the path of highest return",
-        against="sft" if both else "continue-both",
+        about="labels by return where replies were continued",
+        against="continue-both",
         train=train,
     )
 
@@ -234,16 +233,20 @@ def _without_hints(config: Config) -> dict[str, Any]:
     return {"models.assistants": [a.updated({"hint": False}, source="hint") for a in assistants]}
 
 
-def _expansion(name: str) -> Callable[[Config], dict[str, Any]]:
-    """Return a change of the policy under which a tree has as many nodes as before."""
+def _continue_preferred(_: Config) -> dict[str, Any]:
+    return {"simulation.expansion": "preferred"}
 
-    def changes(config: Config) -> dict[str, Any]:
-        candidates = len(config.models.assistants)
-        candidates += len(find_edited(config))
-        nodes = config.simulation.turns * (1 + candidates)
-        return {"simulation": {"expansion": name, "node_budget": nodes}}
 
-    return changes
+def _continue_both(config: Config) -> dict[str, Any]:
+    """Return a change to trees that branch at their first turn, with about as many nodes in all.
+
+    A node budget a tree would not do: to reach the last turn it drops all branches but one.
+    """
+    simulation = config.simulation
+    candidates = len(config.models.assistants) + len(find_edited(config))
+    branching = 1 + candidates * (simulation.turns - 1)
+    trees = max(1, round(simulation.trees * simulation.turns / branching))
+    return {"simulation": {"both_turns": 1, "trees": trees}}
 
 
 def _weighted(experiment: Experiment, name: str) -> Path:
