@@ -85,7 +85,7 @@ def make_judge(config: Config, models: Mapping[str, Model], calls: CallLog) -> J
     if own := find_judge(config):
         judge: Judge = CustomJudge(
             use=own.use,
-            play=own.made(),
+            play=own.made(config.simulation.concurrency),
             prompt=own.prompt,
             model=models.get("judge"),
             calls=calls,

@@ -27,6 +27,7 @@ from aloe.calls.batch_rounds import Cast
 from aloe.config import Config, Criterion, ModelConfig, Place, RoleConfig
 from aloe.errors import AloeError, ConfigError
 from aloe.plugins import Kind, describe_error, load_plugin
+from aloe.threads import apart
 
 HOOKS = """after = "user", "inducer", "assistant" or "judge", before = one of these, \
 or among = "assistants\""""
@@ -54,8 +55,8 @@ class FoundRole:
         """What its author says of it."""
         return inspect.getdoc(self.target) or "(it has no docstring)"
 
-    def made(self) -> Callable[..., Any]:
-        """Return what is called in each exchange.
+    def made(self, at_once: int) -> Callable[..., Any]:
+        """Return what is called in each exchange, in so many threads at once if it blocks.
 
         Raises:
             ConfigError: it cannot be made with its arguments.
@@ -71,8 +72,7 @@ class FoundRole:
             raise ConfigError(f"'{self.use}' cannot be created: {describe_error(error)}") from None
         if not callable(made):
             raise ConfigError(f"'{self.use}' does not return a callable")
-        call: Callable[..., Any] = made
-        return call
+        return apart(made, at_once)
 
 
 def find(

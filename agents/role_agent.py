@@ -191,7 +191,7 @@ def make_roles(
         RoleAgent(
             name=role.found.name,
             place=role.place,
-            play=role.found.made(),
+            play=role.found.made(config.simulation.concurrency),
             prompt=role.found.prompt,
             model=models.get(role.found.name),
             calls=calls,

@@ -91,7 +91,7 @@ def check_call(
             f"{what} is a class ({defined_in(target)}); name a function, or an instance that was "
             f"made in its module; {_expected(call)}"
         )
-    if not call.waits and _is_async(target):
+    if not call.waits and is_async(target):
         raise ConfigError(f"{what} is async ({defined_in(target)}), but it is called without await")
     if not inspect.isclass(target):
         _check_given(what, call, target, target)
@@ -182,7 +182,14 @@ def _written(signature: Signature) -> str:
     return f"({', '.join(names)})"
 
 
-def _is_async(target: Any) -> bool:
+def unwrapped(target: Any) -> Any:
+    """Return what a `functools.partial` calls; anything else as it is."""
+    return unwrapped(target.func) if isinstance(target, partial) else target
+
+
+def is_async(target: Any) -> bool:
+    """Whether calling it begins what has to be awaited, as far as that can be told before."""
+    target = unwrapped(target)
     played = target if inspect.isroutine(target) else getattr(target, "__call__", target)  # noqa: B004
     return inspect.iscoroutinefunction(played) or inspect.isasyncgenfunction(played)
 
@@ -201,8 +208,7 @@ def read_source(target: Any) -> tuple[list[str], int] | None:
 
 def defined_in(target: Any) -> str:
     """Return file and line where the user wrote a class, a function, or the class of an object."""
-    if isinstance(target, partial):
-        return defined_in(target.func)
+    target = unwrapped(inspect.unwrap(target))
     if not (inspect.isclass(target) or inspect.isroutine(target)):
         target = type(target)
     if found := read_source(target):

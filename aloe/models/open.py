@@ -272,7 +272,7 @@ def open_model(config: ModelConfig, settings: Config | None = None, *, share: fl
         config=config,
         chat=opened.chat,
         openai_compatible=opened.openai_compatible,
-        limiter=limiter_of(server, settings.limits, share),
+        limiter=limiter_of(server, opened.limits(settings), share),
         sampling=opened.sampling,
         parameters=parameters_of(server, str(found)),
     )

@@ -21,13 +21,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
-from aloe.config import LocalConfig, ModelConfig
+from aloe.config import Config, LimitsConfig, LocalConfig, ModelConfig
 from aloe.config.sent_key import named_server
 from aloe.errors import ConfigError
 from aloe.extras import needs
@@ -43,6 +43,10 @@ from aloe.models.openai_server import (
 )
 from aloe.models.suggestion import suggest_model
 from aloe.secrets import one_line, redact
+from aloe.threads import blocks
+
+if TYPE_CHECKING:
+    from aloe.models.scripted import ScriptedChat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +58,15 @@ class Opened:
     """Whether seed, log-probabilities and JSON schemas can be asked for."""
     sampling: Mapping[str, Any] = field(default_factory=dict)
     """Parameters that each call carries; empty if the chat model was built with them."""
+    threaded: bool = False
+    """Whether it is a function that is called in threads."""
+
+    def limits(self, settings: Config) -> LimitsConfig:
+        """Return its limits: a function has as many threads as there are trees at once."""
+        given, trees = settings.limits, settings.simulation.concurrency
+        if given.concurrency or not self.threaded:
+            return given
+        return given.model_copy(update={"concurrency": trees})
 
 
 def parse_model(config: ModelConfig) -> ModelString:
@@ -299,14 +312,19 @@ def _instance(config: ModelConfig, _name: str, _url: str | None, _: LocalConfig)
     from aloe.models.scripted import ScriptedChat
 
     chat = find_instance(config.model)
-    takes_all = is_openai(type(chat)) or isinstance(chat, ScriptedChat)
-    return Opened(chat=chat, openai_compatible=takes_all)
+    if isinstance(chat, ScriptedChat):
+        return _played(chat)
+    return Opened(chat=chat, openai_compatible=is_openai(type(chat)))
 
 
 def _scripted(_config: ModelConfig, name: str, _url: str | None, _: LocalConfig) -> Opened:
     from aloe.models.scripted import ScriptedChat, named_script
 
-    return Opened(chat=ScriptedChat(script=named_script(name)), openai_compatible=True)
+    return _played(ScriptedChat(script=named_script(name)))
+
+
+def _played(chat: "ScriptedChat") -> Opened:
+    return Opened(chat=chat, openai_compatible=True, threaded=blocks(chat.script))
 
 
 def _construct(

@@ -5,7 +5,6 @@ exercises the real path: prompts, parsing, retries, call log. `MODULE` is looked
 folder too.
 """
 
-import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -17,13 +16,15 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from aloe.errors import CallError
 from aloe.plugins import import_named
 from aloe.signatures import check_call
+from aloe.threads import call_apart
 
 Answer = str | AIMessage
 Script = Callable[[Sequence[BaseMessage], dict[str, Any]], Answer | Awaitable[Answer]]
 """Takes the messages and the call's arguments (seed, logprobs, response_format ...), returns the
-reply, or is a coroutine function that does. A plain string is a complete reply; an AIMessage can
-set finish reason and log-probabilities in `response_metadata`. Raising stands for a failing
-server."""
+reply, or is a coroutine function that does; any other is called from several threads at once,
+unless it comes with this program (see `aloe.threads`). A plain string is a complete reply; an
+AIMessage can set finish reason and log-probabilities in `response_metadata`. Raising stands for a
+failing server."""
 
 
 class ScriptedChat(BaseChatModel):
@@ -51,8 +52,7 @@ class ScriptedChat(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002
         **kwargs: Any,
     ) -> ChatResult:
-        answer = self.script(messages, kwargs)
-        return _result(messages, await answer if inspect.isawaitable(answer) else answer)
+        return _result(messages, await call_apart(self.script, messages, kwargs))
 
 
 def _result(messages: Sequence[BaseMessage], answer: object) -> ChatResult:
