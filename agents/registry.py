@@ -110,8 +110,9 @@ def _prompt(target: Any, name: str) -> Prompt | None:
     named = getattr(target, "prompt", None)
     if named is None:
         return None
+    kind = target if inspect.isclass(target) or inspect.isroutine(target) else type(target)
     try:
-        home = Path(inspect.getfile(target))
+        home = Path(inspect.getfile(kind))
     except (OSError, TypeError):  # written in a notebook
         home = Path("notebook")
     if "\n" in str(named):

@@ -2,7 +2,8 @@
 
 `MODULE:NAME` is looked up in the working folder as well as in what is installed, so a file beside
 the settings is enough to bring a custom role, policy, judge or reward. A package that is installed
-can offer the same under a short name: an entry point of the group `aloe.KIND`.
+can offer the same under a short name: an entry point of the group `aloe.KIND`. What a script gives
+as it is, a function say, is kept under a name of its own (`aloe.kept`).
 """
 
 import importlib
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from aloe.errors import ConfigError
+from aloe.kept import KEPT, find_kept
 from aloe.signatures import check_call
 
 if TYPE_CHECKING:
@@ -58,7 +60,14 @@ def load_plugin(kind: Kind, name: str, arguments: Mapping[str, Any] | None = Non
     return target
 
 
+def lives_here(name: str) -> bool:
+    """Whether no other process can import what is named: it was made in this one."""
+    return name.startswith((KEPT, "__main__:"))
+
+
 def _find_plugin(kind: Kind, name: str) -> Any:
+    if name.startswith(KEPT):
+        return find_kept(name, f"name the {kind[:-1]} as MODULE:NAME")
     if ":" in name:
         return import_named(name, f"{kind[:-1]} '{name}' cannot be found")
     found = {point.name: point for point in entry_points(kind)}

@@ -15,6 +15,7 @@ from aloe.config import Config
 from aloe.errors import ConfigError
 from aloe.graphs.expansion import check_expansion
 from aloe.models.providers import parse_model
+from aloe.plugins import lives_here
 
 
 def check_settings(config: Config) -> None:
@@ -42,6 +43,37 @@ def check_simulation(config: Config) -> None:
     check_panel(config)
     check_expansion(config.simulation)
     check_named_assistants(config)
+    check_workers(config)
+
+
+def only_here(config: Config) -> dict[str, str]:
+    """Return what was made in this process and exists in no other, by the setting that names it."""
+    simulation = config.simulation
+    named = {f"roles.{name}.use": role.use for name, role in config.roles.items()}
+    named |= {"judge.use": config.judge.use or "", "simulation.expansion": simulation.expansion}
+    named |= {name: model.model for name, model in models_in_use(config).items()}
+    return {
+        setting: name
+        for setting, name in named.items()
+        if lives_here(name.removeprefix("scripted:"))
+    }
+
+
+def check_workers(config: Config) -> None:
+    """Make sure that processes that are to grow trees can reach everything that settings name.
+
+    Raises:
+        ConfigError: something exists in this process alone.
+    """
+    simulation = config.simulation
+    if (simulation.workers or 1) == 1 and simulation.engine == "local":
+        return
+    for setting, name in only_here(config).items():
+        raise ConfigError(
+            f"{setting}: {name} was made in this process, where other workers cannot reach it; "
+            "put it into a file and name it as MODULE:NAME, or leave out simulation.workers and "
+            "simulation.engine"
+        )
 
 
 def check_rollouts(config: Config) -> None:

@@ -18,6 +18,7 @@ from aloe.config import Config
 from aloe.cores import count_cores
 from aloe.errors import ConfigError
 from aloe.graphs.checkpoints import Checkpoints
+from aloe.graphs.checks import only_here
 from aloe.graphs.context import OnExchange, ignore_exchange
 from aloe.graphs.plan import PlannedTree
 from aloe.graphs.worker import Grow, Job, Report, Request, Worker, WorkerSetup, make_grower
@@ -177,7 +178,7 @@ def count_workers(config: Config, trees: int, calls: CallLog) -> int:
         ModelString.parse(each.model).provider == "openai"
         for each in models_in_use(config).values()
     )
-    if capped or not served:
+    if capped or not served or only_here(config):
         return 1
     return max(1, min(wanted, count_cores()))
 

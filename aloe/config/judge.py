@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from aloe.config.own_code import own_code
 from aloe.config.settings import Settings
 from aloe.secrets import refuse_secrets
 
@@ -38,9 +39,9 @@ class JudgeConfig(Settings):
     schedule: Schedule = "round_robin"
     """With more than two candidates: `round_robin` compares every pair, `tournament` only those
     whose order earlier verdicts do not imply."""
-    use: str | None = None
+    use: Annotated[str | None, own_code("judges")] = None
     """A custom judge in place of the model: `MODULE:NAME` or an entry point of `aloe.judges`
-    (see `aloe.agents.roles`)."""
+    (see `aloe.agents.roles`); in Python, also the function, class or object itself."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Arguments of the judge that `use` names."""
 

@@ -6,7 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from aloe.config.settings import Settings
-from aloe.models.instances import is_chat, keep_function, keep_instance
+from aloe.kept import keep_function
+from aloe.models.instances import is_chat, keep_instance
 from aloe.secrets import check_base_url, check_model_url, check_variable, refuse_secrets
 
 DEFAULT_MODEL = "local:smollm2-135m"

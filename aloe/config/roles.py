@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self, cast, get_args
 from pydantic import BeforeValidator, ConfigDict, model_validator
 
 from aloe.config.models import ModelConfig, fill_in_model
+from aloe.config.own_code import own_code
 from aloe.config.settings import Settings
 from aloe.secrets import refuse_secrets
 
@@ -30,8 +31,10 @@ class RoleConfig(Settings):
 
     model_config = ConfigDict(extra="allow")
 
-    use: str
-    """`MODULE:NAME`, or the name of an installed entry point of the group `aloe.roles`."""
+    use: Annotated[str, own_code("roles")]
+    """`MODULE:NAME`, or the name of an installed entry point of the group `aloe.roles`. In Python,
+    also a function, a class or an object with `__call__`: it stays in this process, and the
+    settings hold a generated name."""
     before: Stage | None = None
     after: Stage | None = None
     among: Literal["assistants"] | None = None

@@ -1,9 +1,10 @@
 """How conversation trees grow."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from aloe.config.own_code import own_code
 from aloe.config.settings import Settings
 from aloe.plugins import entry_points
 
@@ -36,11 +37,12 @@ class SimulationConfig(Settings):
     """Number of trees; if there are more trees than personas, personas repeat with another seed."""
     turns: int = Field(default=3, ge=1)
     """User messages on every path."""
-    expansion: str = "sample"
+    expansion: Annotated[str, own_code("expansions")] = "sample"
     """Which candidates are continued. `sample`: one at random (the paper). `preferred`: the
     judge's choice, one at random where it has none. `both`: all of them. `beam`: the best of a
     turn over all branches. `disagreement`: all where the judge is divided, else one at random.
-    `MODULE:FUNCTION`: a custom policy (see `aloe.graphs.expansion.Expansion`)."""
+    `MODULE:FUNCTION`, or in Python the function itself: a custom policy (see
+    `aloe.graphs.expansion.Expansion`)."""
     beam_width: int = Field(default=2, ge=1)
     """Candidates that `beam` continues per turn."""
     node_budget: int | None = Field(default=None, ge=3)

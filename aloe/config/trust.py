@@ -19,6 +19,7 @@ from aloe.config.sent_key import find_url, named_key
 from aloe.config.simulation import EXPANSION_NAMES
 from aloe.errors import ConfigError, StoreError
 from aloe.files.writing import replace_text
+from aloe.kept import KEPT
 from aloe.models.model_string import ModelString
 from aloe.secrets import leaves, redact
 
@@ -39,7 +40,7 @@ def reach(config: "Config") -> list[str]:
     """Return what acting on settings would reach: "import m:f", "send the key in A to B"."""
     models = list(find_models(config))
     names = [*map(_imported, (each.model for each in models)), *_plugins(config)]
-    found = [f"import {name}" for name in names if name]
+    found = [f"import {name}" for name in names if name and not name.startswith(KEPT)]
     found += [f"send {key}" for each in models if (key := named_key(each))]
     return list(dict.fromkeys([*found, *_connections(config)]))
 
