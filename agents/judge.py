@@ -23,7 +23,7 @@ either: Elo, The Rating of Chessplayers (1978).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import exp, inf, log
 from pathlib import Path
@@ -66,6 +66,10 @@ class Comparison:
         one = AssistantNode.of(user.id, first, agent="first", turn=user.turn)
         two = AssistantNode.of(user.id, second, agent="second", turn=user.turn)
         return cls(persona=persona, tree=tree, path=before, user=user, first=one, second=two)
+
+    def shown(self, order: Order) -> "Comparison":
+        """Return it with the replies in the order in which a judge is to see them."""
+        return self if order == ORDERS[0] else replace(self, first=self.second, second=self.first)
 
     @property
     def settled(self) -> Outcome | None:
@@ -154,21 +158,20 @@ class PreferenceJudge:
         return asked.verdict(outcome, tuple(votes), margin=margin)
 
     async def _vote(self, question: Question, asked: Comparison, order: Order) -> Vote:
-        first, second, persona = asked.first, asked.second, asked.persona
-        a, b = (first, second) if order == "first-second" else (second, first)
+        shown = asked.shown(order)
         messages = question.prompt.render(
-            persona=persona.text,
+            persona=asked.persona.text,
             history=as_text(asked.path),
             message=asked.user.content,
-            a=a.content,
-            b=b.content,
+            a=shown.first.content,
+            b=shown.second.content,
         )
         answer = await ask_for_word(
             COMPARISON,
             messages,
             self.model,
             self.calls,
-            seed=derive_seed("judge", asked.tree, first.id, second.id, order),
+            seed=derive_seed("judge", asked.tree, asked.first.id, asked.second.id, order),
             tree=asked.tree,
             node=asked.user.id,
             min_mass=self.min_mass,
@@ -210,14 +213,19 @@ def decide(
         margin = margin_of(votes, weight)
         if _tied(votes, weight):
             return "tie", margin
-        if margin == 0 or abs(margin) < min_margin:
-            return "abstain", margin
-        return ("first" if margin > 0 else "second"), margin
+        return outcome_of(margin, min_margin), margin
     by_criterion: dict[str | None, tuple[set[Outcome | None], float]] = {}
     for vote, w in zip(votes, weight, strict=True):
         by_criterion.setdefault(vote.criterion, (set(), w))[0].add(vote.choice)
     agreed = ((c.pop() if len(c) == 1 else None, w) for c, w in by_criterion.values())
     return majority((choice or "abstain", w) for choice, w in agreed), None
+
+
+def outcome_of(margin: float, min_margin: float) -> Outcome:
+    """Return what a margin for the first reply comes to, if it is no tie; 0 is too small, too."""
+    if margin == 0 or abs(margin) < min_margin:
+        return "abstain"
+    return "first" if margin > 0 else "second"
 
 
 def margin_of(votes: Sequence[Vote], weight: Sequence[float]) -> float:

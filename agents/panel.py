@@ -90,6 +90,7 @@ def make_judge(config: Config, models: Mapping[str, Model], calls: CallLog) -> J
             model=models.get("judge"),
             calls=calls,
             min_margin=config.judge.min_margin,
+            orders=own.orders,
         )
     else:
         judge = _models(config, models, calls)

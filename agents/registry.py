@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
+from aloe.agents.judge import ORDERS, Order
 from aloe.agents.prompt import (
     Prompt,
     check_names,
@@ -27,6 +28,7 @@ from aloe.calls.batch_rounds import Cast
 from aloe.config import Config, Criterion, ModelConfig, Place, RoleConfig
 from aloe.errors import AloeError, ConfigError
 from aloe.plugins import Kind, describe_error, load_plugin
+from aloe.signatures import defined_in
 from aloe.threads import apart
 
 HOOKS = """after = "user", "inducer", "assistant" or "judge", before = one of these, \
@@ -49,6 +51,11 @@ class FoundRole:
         """What it is and what it is made with: two that differ in either are not the same."""
         given = json.dumps(self.arguments, sort_keys=True, default=str) if self.arguments else ""
         return f"{self.use} {given}".strip()
+
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        """In which orders a judge sees two replies: one if it says that it is symmetric."""
+        return ORDERS[:1] if getattr(self.target, "symmetric", False) else ORDERS
 
     @property
     def about(self) -> str:
@@ -171,12 +178,17 @@ def find_judge(config: Config) -> FoundRole | None:
     """Return the custom judge that the settings name, or None.
 
     Raises:
-        ConfigError: it cannot be imported, or its prompt cannot be used.
+        ConfigError: it cannot be imported, or its prompt or `symmetric` cannot be used.
     """
     judge = config.judge
     if judge.use is None:
         return None
-    return find("judges", "judge", judge.use, judge.options, config.prompts)
+    found = find("judges", "judge", judge.use, judge.options, config.prompts)
+    said = getattr(found.target, "symmetric", False)
+    if not isinstance(said, bool):
+        what = f"judge '{judge.use}' ({defined_in(found.target)})"
+        raise ConfigError(f"{what}: symmetric is True or False, not {str(said)[:60]!r}")
+    return found
 
 
 def check_judge(config: Config) -> None:
@@ -311,7 +323,12 @@ def find_cast(config: Config) -> Cast:
     """
     assistants = (each.name for each in config.models.assistants)
     among = (r.found.name for r in find_roles(config) if r.place == "among assistants")
-    return Cast(models=models_in_use(config), writers=(*assistants, *among))
+    own = find_judge(config)
+    return Cast(
+        models=models_in_use(config),
+        writers=(*assistants, *among),
+        orders=len(own.orders if own else ORDERS),
+    )
 
 
 def models_in_use(config: Config) -> dict[str, ModelConfig]:

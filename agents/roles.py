@@ -17,9 +17,9 @@ It is called once an exchange with what there is to see (`Exchange`) and with it
     after assistant   nothing, it only notes: a reply, once written, is data
     after judge       nothing, it only notes: labels are the judge's
 
-A custom judge (`[judge] use`) is written in the same way; it is called with a `Comparison` and
-returns its margin for the first reply. `aloe.agents.registry` finds both, and
-`aloe.agents.role_agent` checks what roles return.
+A custom judge (`[judge] use`) is written in the same way; it is called with a `Comparison`, in both
+orders unless it says `symmetric = True`, and returns its margin for the first reply.
+`aloe.agents.registry` finds both, and `aloe.agents.role_agent` checks what roles return.
 """
 
 import json

@@ -6,7 +6,8 @@
     min_margin = 0.2
 
 It needs the extra `train`. The model (from `aloe train reward`) scores the conversation, as it was
-trained on: without the persona; a difference below `min_margin` is not a preference.
+trained on: without the persona; a difference below `min_margin` is not a preference. It scores one
+reply at a time, so their order changes nothing: `symmetric` says so, and aloe asks once a pair.
 """
 
 import asyncio
@@ -19,6 +20,8 @@ from aloe.training.reward import RewardModel
 
 class RewardJudge:
     """Returns by how much the first reply scores higher; the work is done in a thread."""
+
+    symmetric = True
 
     def __init__(self, folder: str) -> None:
         self.model = RewardModel(folder)

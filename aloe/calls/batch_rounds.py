@@ -32,6 +32,8 @@ class Cast:
     """Model of every agent that asks one, by name."""
     writers: tuple[str, ...]
     """Names of those that write replies: the assistants, and roles among them."""
+    orders: int = 2
+    """In how many orders a judge sees two replies."""
 
     @classmethod
     def named_in(cls, config: Config) -> "Cast":

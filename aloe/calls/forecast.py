@@ -250,7 +250,8 @@ def _calls(
     """Yield who asks a model, that model, and the mean number of calls in one exchange.
 
     A tournament asks for no more than what it needs, at least a chain of all candidates. Nobody
-    knows how often custom roles and judges ask: one call is assumed, of a judge about each pair.
+    knows how often custom roles and judges ask: one call is assumed, of a judge in each order of a
+    pair.
     """
     checked = fmean(bool(p.preferences) for p in personas) if personas else 0
     written = 1 - checked * (config.user.disclosure != "schedule")
@@ -258,7 +259,7 @@ def _calls(
     chain = candidates - 1
     tournament = config.judge.schedule == "tournament" and at == 0
     pairs = chain if tournament else chain * candidates / 2
-    questions = 1 if config.judge.use else 2 * max(1, len(config.judge.criteria))
+    questions = cast.orders * max(1, len(config.judge.criteria))
     judged = pairs * questions * (1 - checked * config.judge.rules)
     for name, model in cast.models.items():
         if name in ("user", "inducer"):

@@ -170,6 +170,10 @@ class Asks:
         return len(await model.ask(a=asked.first.content))
 
 
+class AsksOnce(Asks):
+    symmetric = True
+
+
 class Third:
     among = "assistants"
     prompt = """
@@ -186,7 +190,8 @@ class Third:
     [
         ({"roles": {"mine": {"use": "length", "after": "user"}}}, 12),
         ({"roles": {"mine": {"use": "Third"}}}, 22),
-        ({"judge": {"use": "Asks"}}, 10),
+        ({"judge": {"use": "Asks"}}, 12),
+        ({"judge": {"use": "AsksOnce"}}, 10),
         ({"judge": {"use": "longer"}}, 8),
     ],
 )

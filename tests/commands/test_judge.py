@@ -25,6 +25,18 @@ def reply(messages, arguments):
 
 def mute(messages, arguments):
     return "Both are fine."
+
+def biased(asked, model):
+    return 1.0
+
+class Biased:
+    prompt = """
+## user
+Answer A or B: {a} {b}"""
+
+    async def __call__(self, asked, model):
+        said = await model.ask(a=asked.first.content, b=asked.second.content)
+        return 1.0 if said else -1.0
 '''
 
 
@@ -52,6 +64,15 @@ def test_a_judge_that_knows_the_answers(aloe: RunAloe, tmp_path: Path) -> None:
     passport = read_passport(tmp_path / "passport.json")
     assert passport.judge.models == ("scripted:judges:reply",)
     assert passport.model_dump(mode="json").items() <= ran.result.items()
+
+
+@pytest.mark.parametrize("use", ["Biased", "biased"])
+def test_a_judge_of_ones_own_shows_whether_the_order_decides(aloe: RunAloe, use: str) -> None:
+    Path("own.toml").write_text(f'[models]\njudge = "{SCRIPTED}"\n[judge]\nuse = "judges:{use}"\n')
+    ran = aloe("judge", "audit", "--config", "own.toml", "--limit", 20, "--own", 0, "--json")
+    assert ran.code == 0, ran.err
+    assert ran.result["flips"]["value"] == ran.result["first_slot"]["value"] == 1
+    assert ran.result["outcomes"] == {"abstain": ran.result["pairs"]}
 
 
 def test_a_judge_that_cannot_be_read(aloe: RunAloe) -> None:

@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 import aloe
 from aloe.agents.panel import identity
 from aloe.agents.prompt import FOLDER, shipped
-from aloe.agents.registry import prompts_of
+from aloe.agents.registry import find_cast, prompts_of
 from aloe.agents.scripted import reply
 from aloe.calls.event import Event, appending, read_events
 from aloe.calls.log import CallLog
@@ -210,8 +210,40 @@ def weighted(asked, model, by=0):
     return by
 
 
+def of_first(asked, model, first=None, second=None):
+    """Return what it is told for the order in which it sees the longer reply first, or second."""
+    return first if longer(asked, model) > 0 else second
+
+
+of_first.symmetric = False
+
+
 def equal(asked, model):
     return 0
+
+
+def says_so(asked, model):
+    return 1
+
+
+says_so.symmetric = True
+
+
+class SaysSo:
+    symmetric = True
+
+    def __call__(self, asked, model):
+        return 1
+
+
+INSTANCE = SaysSo()
+
+
+def unsure(asked, model):
+    return 1
+
+
+unsure.symmetric = "no"
 
 
 def no_margin(asked, model):
@@ -614,14 +646,14 @@ def test_a_judge_of_ones_own_returns_a_margin(own: str) -> None:
         first, second = tree.by_id[verdict.first], tree.by_id[verdict.second]
         assert verdict.margin == len(first.content) - len(second.content)
         assert verdict.outcome == ("first" if verdict.margin > 0 else "second")
-        assert [vote.judge for vote in verdict.votes] == [f"{own}:longer"]
+        assert [vote.judge for vote in verdict.votes] == [f"{own}:longer"] * 2
+        assert [vote.order for vote in verdict.votes] == ["first-second", "second-first"]
+        assert {vote.choice for vote in verdict.votes} == {verdict.outcome}
+        assert [vote.raw for vote in verdict.votes] == [str(verdict.margin), str(-verdict.margin)]
     close = grow(settings({"judge": {"use": f"{own}:longer", "min_margin": 500}}, turns=2))
     assert {verdict.outcome for verdict in close.verdicts} == {"abstain"}
     none = grow(settings({"judge": {"use": f"{own}:no_margin"}}, turns=2))
     assert {(v.outcome, v.margin) for v in none.verdicts} == {("abstain", None)}
-    sure = {"use": f"{own}:weighted", "options": {"by": float("-inf")}, "min_margin": 1}
-    (certain,) = grow(settings({"judge": sure}, turns=1)).verdicts
-    assert (certain.outcome, certain.margin, certain.votes[0].raw) == ("second", None, "-inf")
     equal = grow(settings({"judge": {"use": f"{own}:equal", "min_margin": 0}}, turns=2))
     assert {(v.outcome, v.votes[0].choice) for v in equal.verdicts} == {("tie", "tie")}
     with pytest.raises(RoleError, match="returns a number or None, not 'the first'"):
@@ -631,6 +663,58 @@ def test_a_judge_of_ones_own_returns_a_margin(own: str) -> None:
     for use in ("is_longer", "is_longer_in_numpy"):  # true for the first, and never the second
         with pytest.raises(RoleError, match=r"a number or None, not '(True|False)'"):
             grow(settings({"judge": {"use": f"{own}:{use}"}}, turns=1))
+
+
+INF = float("inf")
+
+
+@pytest.mark.parametrize(
+    ("margins", "outcome", "margin"),
+    [
+        ((3, -3), "longer", 3.0),
+        ((3, -1), "longer", 2.0),
+        ((3, 1), "longer", 1.0),
+        ((3, 2), "abstain", 0.5),
+        ((3, 3), "abstain", 0.0),
+        ((-3, -3), "abstain", 0.0),
+        ((3, None), "abstain", None),
+        ((None, 3), "abstain", None),
+        ((0, 0), "tie", 0.0),
+        ((0, -1), "abstain", 0.5),
+        ((0, -4), "longer", 2.0),
+        ((INF, -INF), "longer", None),
+        ((INF, INF), "abstain", None),
+        ((INF, -3), "longer", None),
+    ],
+)
+def test_a_judge_of_ones_own_is_asked_in_both_orders(
+    own: str, margins: tuple[float | None, float | None], outcome: str, margin: float | None
+) -> None:
+    options = dict(zip(("first", "second"), margins, strict=True))
+    judge = {"use": f"{own}:of_first", "min_margin": 1}
+    judge["options"] = {name: each for name, each in options.items() if each is not None}
+    (verdict,) = grow(settings({"judge": judge}, turns=1)).verdicts
+    tree_says = verdict.votes[0].raw == str(None if margins[0] is None else float(margins[0]))
+    longer, sign = ("first", 1) if tree_says else ("second", -1)
+    assert verdict.outcome == (longer if outcome == "longer" else outcome)
+    assert verdict.margin == (None if margin is None else sign * margin)
+    assert len(verdict.votes) == 2
+
+
+@pytest.mark.parametrize(
+    ("use", "votes"), [("says_so", 1), ("SaysSo", 1), ("INSTANCE", 1), ("weighted", 2)]
+)
+def test_a_judge_that_says_it_is_symmetric_is_asked_once(own: str, use: str, votes: int) -> None:
+    options = {"by": 1} if use == "weighted" else {}
+    found = settings({"judge": {"use": f"{own}:{use}", "options": options}}, turns=1)
+    (verdict,) = grow(found).verdicts
+    assert len(verdict.votes) == find_cast(found).orders == votes
+    assert (verdict.outcome, verdict.margin) == (("first", 1.0) if votes == 1 else ("abstain", 0.0))
+
+
+def test_a_judge_is_symmetric_or_not(own: str) -> None:
+    with pytest.raises(ConfigError, match=r"unsure' \(.*: symmetric is True or False, not 'no'$"):
+        prompts_of(settings({"judge": {"use": f"{own}:unsure"}}))
 
 
 def test_a_judge_of_ones_own_is_another_judge_with_other_arguments(own: str) -> None:
@@ -653,8 +737,9 @@ def test_a_judge_of_ones_own_may_ask_a_model(own: str) -> None:
     log = CallLog(on_event=events.append)
     found = settings({"judge": {"use": f"{own}:Asks"}}, turns=1)
     (verdict,) = grow(found, model=scripted_model(answers("B")), calls=log).verdicts
-    assert (verdict.outcome, verdict.margin) == ("second", -1.0)
-    assert [e.outcome for e in events if e.role == "judge"] == ["ok"]
+    assert (verdict.outcome, verdict.margin) == ("abstain", 0.0)  # always B, whichever that is
+    assert [vote.choice for vote in verdict.votes] == ["second", "first"]
+    assert [e.outcome for e in events if e.role == "judge"] == ["ok"] * 2
 
 
 def test_a_judge_of_ones_own_asks_with_another_seed_about_each_pair(own: str) -> None:
@@ -669,7 +754,7 @@ def test_a_judge_of_ones_own_asks_with_another_seed_about_each_pair(own: str) ->
     found = config(assistants=4, turns=2).updated({"judge": {"use": f"{own}:Asks"}}, source="test")
     verdicts = grow(found, model=scripted_model(script)).verdicts
     assert len(verdicts) == 12
-    assert len(set(seeds)) == len(seeds) == 12
+    assert len(set(seeds)) == len(seeds) == 24
 
 
 def test_a_prompt_of_ones_own_is_sent_and_recorded(own: str, tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ async def one_order(asked: Comparison, model: RoleModel) -> float | None:
     return margin_of([vote], [1.0]) if vote.logprobs else None
 
 
+one_order.symmetric = True  # type: ignore[attr-defined]  # so that it is asked in one order only
 one_order.prompt = (FOLDER / "judge.md").read_text(encoding="utf-8")  # type: ignore[attr-defined]
 
 
