@@ -96,7 +96,7 @@ def make_judge(config: Config, models: Mapping[str, Model], calls: CallLog) -> J
         judge = _models(config, models, calls)
     if passport := read_own_passport(config):
         judge = CalibratedJudge(judge=judge, passport=passport)
-    return RuleJudge(other=judge) if config.judge.rules else judge
+    return RuleJudge(other=judge) if config.rules_judge else judge
 
 
 def _models(config: Config, models: Mapping[str, Model], calls: CallLog) -> Judge:

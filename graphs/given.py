@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Union
 
 from aloe.agents.player import plays_by_rule
 from aloe.agents.registry import judges_in_use
+from aloe.agents.who_judges import judged_by_rule
 from aloe.config import (
+    DEFAULT_MODEL,
     Config,
     Disclosing,
     JudgeConfig,
@@ -127,21 +129,36 @@ class Given:
             model is asked for some of `users`, for how many.
         """
         played = [plays_by_rule(each, config.user.disclosure) for each in users]
-        judged = [config.judge.rules and bool(each.preferences) for each in users]
+        judged = [judged_by_rule(each, config) for each in users]
         whole, partly = [], []
         for role, (rules, remedy) in RULED.items():
             asked = len(users) - sum(judged if role == "judge" else played)
-            if self.roles.get(role) is None or asked == len(users):
+            named = self._find_named(role, config)
+            if named is None or asked == len(users):
                 continue
-            if asked:
+            if asked or named != role:
                 given = counted(len(users), "persona")
-                whom = "the others, whose wishes a program can check"
-                partly.append(f"{role}: is asked for {asked} of {given}: {rules} {whom}; {remedy}")
+                whom = f"{'the others' if asked else 'them'}, whose wishes a program can check"
+                partly.append(f"{named}: is asked for {asked} of {given}: {rules} {whom}; {remedy}")
             else:
                 whom = f"{'every' if len(users) > 1 else 'the'} persona given"
                 why = f"{rules} {whom}, whose wishes a program can check"
                 whole.append(f"{role}: is never asked, because {why}; {remedy}, or leave it out")
         return whole, partly
+
+    def _find_named(self, role: str, config: Config) -> str | None:
+        """Return what names the model of a role that is to be asked: its argument, or a setting.
+
+        Settings count where they say nothing of rules and name a judge that is nobody else: they
+        often give one model to every role.
+        """
+        if self.roles.get(role) is not None:
+            return role
+        if role != "judge" or config.judge.rules is not None:
+            return None
+        models = config.models
+        others = {each.model for each in (models.user, *models.assistants)} | {DEFAULT_MODEL}
+        return "models.judge" if models.judge.model not in others else None
 
     def _judged(self, resolved: Config, path: Path | None, changes: Mapping[str, Any]) -> Config:
         """Return settings in which the judge that the arguments name, if they do, judges.

@@ -13,6 +13,7 @@ from aloe import config as settings
 from aloe.agents.disclosing import check_users
 from aloe.agents.panel import read_own_passport
 from aloe.agents.registry import find_cast, models_in_use, prompts_of
+from aloe.agents.who_judges import describe_judges
 from aloe.calls.batch_request import check_batches
 from aloe.calls.batches import open_batches
 from aloe.calls.budget import Budget
@@ -163,6 +164,10 @@ class Simulation:
         if not any(each.start for each in self.wanted) or there >= trees:
             return None
         return f"{there} of {trees} trees are there; the others are left out"
+
+    def judges(self) -> str | None:
+        """Say whose replies rules judge; None if nobody's."""
+        return describe_judges(self.config, [each.persona for each in self.wanted])
 
     def changes(self) -> list[str]:
         """Return the settings in which a fork differs from the run that it is forked from."""

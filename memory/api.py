@@ -20,8 +20,8 @@ def draw_personas(
 ) -> list[Persona]:
     """Return personas whose wishes a program can check, as `aloe personas verifiable` writes them.
 
-    Rules judge the replies that they get and, with `disclosure="answering"` or `"reticent"`, play
-    them as well.
+    Rules judge the replies that they get unless settings name a judge. With
+    `disclosure="answering"` or `"reticent"`, rules play them as well.
 
     Args:
         count: how many, at least 1.

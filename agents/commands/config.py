@@ -69,8 +69,21 @@ def check(
     for each in agents:
         table.add_row(*map(Text, each))
     show(table, as_json=as_json)
+    show(Text(_describe_rules(resolved)), as_json=as_json)
     show(Text(f"{file}: OK, every command accepts these settings"), as_json=as_json)
-    finish({"ok": True, "file": str(file), "roles": [a._asdict() for a in agents]}, as_json=as_json)
+    roles = [each._asdict() for each in agents]
+    found = {"ok": True, "file": str(file), "roles": roles, "rules_judge": resolved.rules_judge}
+    finish(found, as_json=as_json)
+
+
+def _describe_rules(config: "Config") -> str:
+    """Say whether rules judge for personas whose wishes a program can check."""
+    from aloe.agents.who_judges import name_judge
+
+    judge = name_judge(config)
+    if not config.rules_judge:
+        return f"judge of all personas, also those with checkable wishes: {judge}"
+    return f"rules judge personas with checkable wishes, {judge} the others"
 
 
 def _check_agents(config: "Config") -> "Iterator[Agent]":

@@ -260,7 +260,7 @@ def _calls(
     tournament = config.judge.schedule == "tournament" and at == 0
     pairs = chain if tournament else chain * candidates / 2
     questions = cast.orders * max(1, len(config.judge.criteria))
-    judged = pairs * questions * (1 - checked * config.judge.rules)
+    judged = pairs * questions * (1 - checked * config.rules_judge)
     for name, model in cast.models.items():
         if name in ("user", "inducer"):
             yield name, model, written

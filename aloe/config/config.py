@@ -131,6 +131,17 @@ class Config(Settings):
             changes["judge"] = judge
         return self.updated(changes, source="command line")
 
+    @property
+    def rules_judge(self) -> bool:
+        """Whether rules judge the replies to personas whose wishes a program can check.
+
+        If settings do not say, they do unless settings name a judge beside the model that every run
+        has for one.
+        """
+        if self.judge.rules is not None:
+            return self.judge.rules
+        return not (self.judge.use or self.judge.criteria or self.models.panel)
+
     def toml(self) -> str:
         """Return the settings as TOML; keys whose value is None are left out."""
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))

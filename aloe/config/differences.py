@@ -74,6 +74,7 @@ def shaping(config: Config) -> dict[str, Any]:
         for key, value in flat
         if not key.startswith(FREE_ON_RESUME) and not _IDLE.fullmatch(key)
     }
+    found["judge.rules"] = config.rules_judge  # as runs store it that say nothing of it, or did
     return found | ({"roles": list(config.roles)} if config.roles else {})  # their order counts
 
 

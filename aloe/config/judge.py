@@ -34,8 +34,9 @@ class JudgeConfig(Settings):
     """Weight of each criterion, each asked about separately; empty: one question for all."""
     passport: Path | None = None
     """The passport that `aloe judge audit` wrote about this judge; gives verdicts a confidence."""
-    rules: bool = True
-    """Whether personas whose wishes a program can check are judged by counting, without a model."""
+    rules: bool | None = None
+    """Whether personas whose wishes a program can check are judged by counting, without a model.
+    None: unless `use`, `criteria` or `models.panel` say who judges."""
     schedule: Schedule = "round_robin"
     """With more than two candidates: `round_robin` compares every pair, `tournament` only those
     whose order earlier verdicts do not imply."""

@@ -194,6 +194,11 @@ def _check_unread(config: "Config") -> None:
             "limits.batch: an experiment makes every call at once, for what it trains is at no "
             "server with a batch API; leave it out"
         )
+    if not config.rules_judge:
+        raise ConfigError(
+            "judge: rules judge the trees of an experiment; set judge.rules = true (a judge that "
+            "settings name is asked by --ablation model-judge alone)"
+        )
     if config.simulation.moods:
         raise ConfigError(
             "simulation.moods: rules play the users of an experiment, and know no moods; leave "

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Group, RenderableType
 
-from aloe.console import finish, say_written, show
+from aloe.console import finish, say, say_written, show
 from aloe.errors import ConfigError
 from aloe.graphs.commands.dashboard import RunDisplay, describe_verdicts, exit_on_failures
 from aloe.options import BaseUrl, Batch, ConfigFile, Json, Quiet, RunOrTrees
@@ -94,6 +94,7 @@ def _end(run: Path, prepared: "RejudgeRun", display: "_JudgingDisplay", *, as_js
 
 def _judge_all(prepared: "RejudgeRun", *, quiet: bool) -> "_JudgingDisplay":
     """Judge the trees that are not judged yet, and show how far it is."""
+    from aloe.agents.who_judges import describe_judges
     from aloe.loop import make_runner
 
     folder = prepared.folder.path
@@ -103,6 +104,9 @@ def _judge_all(prepared: "RejudgeRun", *, quiet: bool) -> "_JudgingDisplay":
         with prepared.writing() as calls:
             display = _JudgingDisplay(prepared.progress, calls, quiet=quiet, name="rejudge")
             calls.listen(display.follow)
+            people = [tree.persona for tree in prepared.trees]
+            if not quiet and (judges := describe_judges(prepared.config, people)):
+                say(judges)
             with resumable(folder), within_budget(folder), display.running():
                 loop.run(prepared.judge(calls, display.update))
     return display

@@ -5,9 +5,15 @@ again.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from aloe.config import Config, ExperimentConfig
 from aloe.models.model_string import ModelString
+
+
+def describe_judge(config: Config) -> dict[str, Any]:
+    """Return the settings of the judge, with what those that leave it out say of rules."""
+    return {**config.judge.model_dump(mode="json"), "rules": config.rules_judge}
 
 
 def describe_roles(config: Config) -> Iterator[object]:

@@ -15,7 +15,7 @@ from aloe.benchmark.bench_plan import candidate_prompts
 from aloe.benchmark.experiment.people import Part, draw_people
 from aloe.benchmark.experiment.rows import Change, read_rows, write_rows
 from aloe.benchmark.experiment.stage import Stages
-from aloe.benchmark.experiment.stage_inputs import describe_roles, describe_served
+from aloe.benchmark.experiment.stage_inputs import describe_judge, describe_roles, describe_served
 from aloe.benchmark.folder import RESULT, read_bench
 from aloe.benchmark.suite_result import SuiteResult
 from aloe.config import Condition, Config, without_length
@@ -104,7 +104,7 @@ class Steps:
                 for each in config.models.assistants
             ],
             config.simulation.model_dump(mode="json", exclude={"concurrency", "workers"}),
-            config.judge.model_dump(mode="json"),
+            describe_judge(config),
             prompts_of(config),
             *describe_roles(config),
             *self.stages.hash_models(
@@ -176,7 +176,7 @@ class Steps:
         inputs = [
             trees.name,
             [each.model_dump(mode="json") for each in judges],
-            judge.judge.model_dump(mode="json"),
+            describe_judge(judge),
             prompts_of(judge),
             *self.stages.hash_models(*(each.model for each in judges)),
         ]

@@ -268,6 +268,8 @@ def _show_forecast(simulation: "Simulation", *, as_json: bool) -> None:
     """Say what the run will take, and end the command."""
     forecast = simulation.forecast()
     show(forecast.line(), as_json=as_json)
+    if judges := simulation.judges():
+        show(judges, as_json=as_json)
     _warn_of_budget(simulation, forecast)
     finish({"forecast": asdict(forecast)}, as_json=as_json)
 
@@ -340,4 +342,6 @@ def _announce(simulation: "Simulation", forecast: "Forecast") -> None:
         )
     if not simulation.replayed:
         say(forecast.line())
+        if judges := simulation.judges():
+            say(judges)
         _warn_of_budget(simulation, forecast)

@@ -27,6 +27,8 @@ def test_wrong_settings_are_one_line(aloe: Any, tmp_path: Path) -> None:
         ('[experiment]\nstranger = "nobody"\n', "experiment.stranger", "nobody", "hinted, plain"),
         ('[experiment]\nasker = "nobody"\n', "experiment.asker", "nobody", "hinted, plain"),
         ("[limits]\nbatch = true\n", "limits.batch", "leave", "out"),
+        ("[judge]\nrules = false\n", "rules judge the trees", "judge.rules = true"),
+        ('[judge]\nuse = "m:j"\n', "rules judge the trees", "judge.rules = true"),
         ('[simulation]\nmoods = ["typos"]\n', "simulation.moods", "leave", "out"),
     ):
         file.write_text(text, encoding="utf-8")

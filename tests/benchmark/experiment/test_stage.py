@@ -291,7 +291,10 @@ class Named(Stages):
         ({"benchmark.limit": 4}, set()),  # a part is played whole
         ({"benchmark.condition": "floor"}, set()),  # controls are named on the command line
         ({"prompts.candidate_told": "told.md"}, {"base"}),
-        ({"models.panel": [{"model": "scripted:my_roles:length"}]}, {"rejudged"}),
+        (
+            {"models.panel": [{"model": "scripted:my_roles:length"}], "judge.rules": True},
+            {"rejudged"},
+        ),
         ({"limits.tries": 9}, set()),
         ({"simulation.concurrency": 1}, set()),
     ],
