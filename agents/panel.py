@@ -6,9 +6,9 @@ Every member is asked in both orders and decides independently; the majority of 
 decision wins, and without a majority the panel abstains. All votes are kept. Margins of different
 models are on different scales, so a panel has none.
 
-A passport belongs to one judge: it is refused if models, prompts, criteria or threshold differ, or
-if other weights stand where the model was. The latter is looked at where models are to be asked: a
-replay needs none.
+A passport belongs to one judge: it is refused if models, prompts, criteria, thresholds or the
+source of a custom judge differ, or if the model's files have been replaced. These files are only
+looked at where models are to be asked: a replay needs none.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ from functools import partial
 
 from aloe.agents.custom_judge import CustomJudge
 from aloe.agents.judge import Comparison, Judge, PreferenceJudge, Question, majority
+from aloe.agents.own_code import hash_own
 from aloe.agents.registry import find_judge, judges_in_use
 from aloe.agents.rules import RuleJudge
 from aloe.calls.log import CallLog
@@ -121,6 +122,10 @@ def identity(config: Config, weights: Mapping[str, str] | None = None) -> JudgeI
     Args:
         config: settings of the run.
         weights: hash of the files of each of its models, by model string; None: not known.
+
+    Raises:
+        ConfigError: a custom judge or prompt cannot be used.
+        ModelError: a file that is named to a custom judge cannot be read.
     """
     own = find_judge(config)
     judges = judges_in_use(config).values()
@@ -137,6 +142,7 @@ def identity(config: Config, weights: Mapping[str, str] | None = None) -> JudgeI
         min_margin=config.judge.min_margin,
         min_mass=config.judge.min_mass,
         weights=dict(weights or {}),
+        code=hash_own(own.use, own.target, own.arguments) if own else {},
     )
 
 
@@ -147,20 +153,39 @@ def read_own_passport(config: Config) -> Passport | None:
 
     Raises:
         InputError: it cannot be read.
-        ConfigError: it is another judge's.
+        ConfigError: it is another judge's, or of a custom judge whose source has changed since.
+        ModelError: a file that is named to a custom judge cannot be read.
     """
     if config.judge.passport is None:
         return None
     passport = read_audit(config.judge.passport)
-    own = identity(config).model_dump()
-    audited = passport.judge.model_dump(exclude={"weights"})
-    differ = [key for key, value in audited.items() if own[key] != value]
+    own, files = identity(config), {"weights", "code"}
+    now = own.model_dump(exclude=files)
+    audited = passport.judge.model_dump(exclude=files)
+    differ = [key for key, value in audited.items() if now[key] != value]
     if differ:
         raise ConfigError(
             f"{config.judge.passport} is another judge's passport ({', '.join(differ)} differ); "
             "run `aloe judge audit` with this run's settings"
         )
+    _check_code(config, passport.judge.code, own.code)
     return passport
+
+
+def _check_code(config: Config, audited: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Make sure that a custom judge was audited as it is now."""
+    file, again = config.judge.passport, "run `aloe judge audit` again"
+    if now and not audited:
+        raise ConfigError(
+            f"{file} is of an earlier version, which asked {config.judge.use} in one order and "
+            f"kept no hash of its source; {again}"
+        )
+    names = {**now, **audited}
+    if changed := [name for name in names if now.get(name) != audited.get(name)]:
+        what = "its source" if changed[0] == config.judge.use else changed[0]
+        raise ConfigError(
+            f"{file} is the passport of {config.judge.use} as it was before {what} changed; {again}"
+        )
 
 
 def check_audited(config: Config) -> None:

@@ -93,6 +93,10 @@ class JudgeIdentity(Record):
     """Hash of the files of each model that was on the machine, by model string without options;
     empty also of a judge from before they were kept."""
 
+    code: dict[str, str] = Field(default_factory=dict, exclude_if=lambda code: not code)
+    """Hash of the source of a judge of one's own, by what settings call it, and of the files that
+    its options name, by path; empty of other judges, and of one from before they were kept."""
+
     @property
     def id(self) -> str:
         """Content hash."""
