@@ -22,7 +22,7 @@ from aloe.errors import CallError, ConfigError
 from aloe.graphs.batch import RunProgress
 from aloe.graphs.checks import check_simulation
 from aloe.graphs.context import open_models
-from aloe.graphs.given import AnyModel, Assistants, Given, Personas, RoleModel, check_persona
+from aloe.graphs.given import AnyModel, Assistants, Given, ModelOfRole, Personas, check_persona
 from aloe.graphs.plan import PlannedTree
 from aloe.graphs.simulation import prepare
 from aloe.graphs.worker import make_grower
@@ -43,9 +43,9 @@ def simulate(
     *,
     model: AnyModel | None = None,
     base_url: str | None = None,
-    user: RoleModel | None = None,
-    inducer: RoleModel | None = None,
-    judge: RoleModel | None = None,
+    user: ModelOfRole | None = None,
+    inducer: ModelOfRole | None = None,
+    judge: ModelOfRole | None = None,
     assistants: Assistants | None = None,
     disclosure: Disclosing | None = None,
     config: str | Path | None = None,
@@ -99,9 +99,9 @@ async def simulate_async(
     *,
     model: AnyModel | None = None,
     base_url: str | None = None,
-    user: RoleModel | None = None,
-    inducer: RoleModel | None = None,
-    judge: RoleModel | None = None,
+    user: ModelOfRole | None = None,
+    inducer: ModelOfRole | None = None,
+    judge: ModelOfRole | None = None,
     assistants: Assistants | None = None,
     disclosure: Disclosing | None = None,
     config: str | Path | None = None,
@@ -139,9 +139,9 @@ def graph(
     *,
     model: AnyModel | None = None,
     base_url: str | None = None,
-    user: RoleModel | None = None,
-    inducer: RoleModel | None = None,
-    judge: RoleModel | None = None,
+    user: ModelOfRole | None = None,
+    inducer: ModelOfRole | None = None,
+    judge: ModelOfRole | None = None,
     assistants: Assistants | None = None,
     disclosure: Disclosing | None = None,
     config: str | Path | None = None,

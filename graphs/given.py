@@ -41,10 +41,10 @@ Personas = Persona | Sequence[Persona | str] | str | Path
 a personas.jsonl."""
 AnyModel = Union[str, "BaseChatModel", "Script"]
 """A model string, a chat model of LangChain's, or a function."""
-RoleModel = AnyModel | Mapping[str, Any]
+ModelOfRole = AnyModel | Mapping[str, Any]
 """Who plays a role: a model, or a mapping of the role's settings (`{"model": f, "temperature":
 0.3}`)."""
-Assistants = Mapping[str, RoleModel | None] | Sequence[RoleModel]
+Assistants = Mapping[str, ModelOfRole | None] | Sequence[ModelOfRole]
 """The candidates by name, None for the model of all roles; or a list of functions, which go by
 their own names, and of mappings with a `name`."""
 
