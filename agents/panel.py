@@ -17,7 +17,7 @@ from functools import partial
 
 from aloe.agents.custom_judge import CustomJudge
 from aloe.agents.judge import Comparison, Judge, PreferenceJudge, Question, majority
-from aloe.agents.own_code import hash_own
+from aloe.agents.judge_code import hash_own
 from aloe.agents.registry import find_judge, judges_in_use
 from aloe.agents.rules import RuleJudge
 from aloe.calls.log import CallLog
