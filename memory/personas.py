@@ -38,10 +38,13 @@ def read_personas(path: Path) -> list[Persona]:
     return found
 
 
-def iter_personas(path: Path) -> Iterator[Persona]:
-    """Yield the personas in a file, as `read_personas` does, one at a time."""
+def iter_personas(path: Path, *, torn: bool = False) -> Iterator[Persona]:
+    """Yield the personas in a file, as `read_personas` does, one at a time.
+
+    `torn` says whether the last line is passed over if a kill has left only its beginning.
+    """
     seen: set[str] = set()
-    for number, persona in read_models(path, Persona):
+    for number, persona in read_models(path, Persona, torn=torn):
         if problem := find_problem(persona):
             raise InputError(path, problem, line=number)
         if persona.id in seen:

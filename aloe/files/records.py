@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from aloe.errors import InputError
-from aloe.files.appending import ends_whole
+from aloe.files.appending import ends_whole, is_torn
 from aloe.files.hub import is_hub, read_hub
 from aloe.files.lines import OnBad, Place, decode_lines, open_bytes, read_lines, refuse
 from aloe.files.tables import csv_rows, parquet_rows
@@ -101,19 +101,15 @@ def read_models(
         try:
             record = parse_record(model, path, number, line, what=what)
         except InputError:
-            if torn and _is_torn(line) and not ends_whole(path) and next(lines, None) is None:
+            if (
+                torn
+                and is_torn(line.encode())
+                and not ends_whole(path)
+                and next(lines, None) is None
+            ):
                 return
             raise
         yield number, record
-
-
-def _is_torn(line: str) -> bool:
-    """Whether a line is the beginning of an object, which has no end."""
-    try:
-        json.loads(line)
-    except (RecursionError, ValueError) as error:
-        return isinstance(error, ValueError) and line.startswith("{")
-    return False
 
 
 def parse_record(

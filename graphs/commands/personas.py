@@ -64,7 +64,7 @@ def grow(
     Example: `aloe personas grow --count 100 --out personas.jsonl`
     """
     from aloe import config as settings
-    from aloe.memory.pool.files import count_saved
+    from aloe.memory.pool.files import PoolFiles, count_saved
 
     if compose:
         refuse_unread({"--model": model, "--base-url": base_url}, "beside --compose")
@@ -77,6 +77,7 @@ def grow(
             "personas.batch": batch,
         },
     ).with_model(model, base_url)
+    PoolFiles(out).check_lines()
     size, target = count_saved(out), resolved.personas.target
     if size >= target:
         show(

@@ -17,12 +17,16 @@ store allows one writer, hence the lock; several machines use one Chroma server
 """
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from aloe.files.appending import is_record
+from aloe.errors import InputError, StoreError
+from aloe.files.appending import is_record, is_torn
 from aloe.files.lock import acquire_lock
+from aloe.files.records import parse_record
+from aloe.schema import Persona
 
 
 class PoolFiles:
@@ -41,18 +45,46 @@ class PoolFiles:
         self.events = self.folder / "events.jsonl"
         self.lock = self.folder / "lock"
 
+    def check_lines(self) -> None:
+        """Make sure that the pool can grow in its file, which is new or holds personas in lines.
+
+        Raises:
+            StoreError: the first line is something else; nothing is changed.
+        """
+        wanted = "a pool grows in a plain file of personas, one a line: name FILE.jsonl"
+        if self.personas.is_dir() or self.personas.suffix == ".gz":
+            raise StoreError(f"--out {self.personas}: {wanted}")
+        if not self.personas.exists():
+            return
+        with self.personas.open("rb") as file:
+            lines = ((number, line) for number, line in enumerate(file, 1) if line.strip())
+            number, first = next(lines, (0, b""))
+        if not first or (self.folder.exists() and is_torn(first) and not first.endswith(b"\n")):
+            return  # nothing yet, or what a kill left of the first line
+        try:
+            text = first.decode("utf-8-sig", errors="replace")
+            parse_record(Persona, self.personas, number, text)
+        except InputError as error:
+            raise StoreError(f"--out {error}; {wanted}") from None
+
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the pool for one process.
+        """Hold the pool for one process; a folder made for it goes again if nothing came of it.
 
         Raises:
             StoreError: another process holds it, or the folder cannot be written.
         """
+        new = not self.folder.exists()
         with acquire_lock(self.lock, self._taken) as lock:
             lock.truncate(0)
             lock.write(str(os.getpid()))
             lock.flush()
-            yield
+            try:
+                yield
+            finally:
+                kept = (self.personas, self.growth, self.waiting, self.events)
+                if new and not any(each.exists() for each in kept):
+                    shutil.rmtree(self.folder, ignore_errors=True)
 
     def _taken(self, process: str) -> str:
         return (

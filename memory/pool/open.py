@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aloe.config import PersonasConfig
-from aloe.errors import StoreError
 from aloe.files.appending import cut_torn_line
 from aloe.memory.axes import KINDS, Kind
 from aloe.memory.embedder import Embedder
@@ -45,15 +44,13 @@ def open_pool(
         on_embedded: called with (done, wanted) while missing vectors are made.
 
     Raises:
-        StoreError: another process writes, or the store was made with another embedder or
-            threshold.
+        StoreError: `path` holds something else than a pool, another process writes, or the store
+            was made with another embedder or threshold.
         InputError: a line of `path` is broken.
     """
     files = PoolFiles(path)
-    if path.is_dir() or path.suffix == ".gz":
-        raise StoreError(f"{path}: a pool grows in a plain file; name it FILE.jsonl")
+    files.check_lines()
     with files.writing(), connect(files, config.store) as client:
-        cut_torn_line(path)
         dimensions = embedder.embed(["."]).shape[1]
         writer = uuid.uuid4().hex if config.store else None
         with explain_store_failure(config.store or files.folder, REMEDY):
@@ -72,6 +69,7 @@ def open_pool(
             pool.count(persona)
             for kind in KINDS:
                 wanted[kind].add(digest(getattr(persona, kind)))
+        cut_torn_line(path)
         with explain_store_failure(config.store or files.folder, REMEDY):
             _bring_level(pool, wanted, texts, on_embedded=on_embedded)
         try:
@@ -92,7 +90,7 @@ class _Texts:
         return ((kind, text) for kind, texts in self.seeds.items() for text in texts)
 
     def personas(self) -> Iterator[Persona]:
-        return iter_personas(self.path) if self.path.exists() else iter(())
+        return iter_personas(self.path, torn=True) if self.path.exists() else iter(())
 
     def __iter__(self) -> Iterator[tuple[Kind, str]]:
         yield from self.of_seeds()

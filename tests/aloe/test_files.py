@@ -127,15 +127,16 @@ def test_lines_that_cannot_be_added_are_one_clear_error(path: str, tmp_path: Pat
     [
         ("", ""),
         ("a\n", "a\n"),
-        ("a\nb", "a\n"),
-        ("ab", ""),
+        ("a\n{", "a\n"),
+        ("{", ""),
         ("\n\n", "\n\n"),
         ("{}\n{}", "{}\n{}\n"),
         ('{"a": 1} ', '{"a": 1} \n'),
         ('\ufeff{"a": 1}', '\ufeff{"a": 1}\n'),
         ('{}\n{"a": 1', "{}\n"),
-        ("{}\n12", "{}\n"),
-        ("{}\n  ", "{}\n"),
+        ('{}\n{"a": "b\0\0', "{}\n"),
+        ('{}\n  {"a": "\\u00', "{}\n"),
+        ("{}\n  ", "{}\n  "),
     ],
 )
 def test_cutting(tmp_path: Path, before: str, after: str) -> None:
@@ -146,24 +147,48 @@ def test_cutting(tmp_path: Path, before: str, after: str) -> None:
     cut_torn_line(tmp_path / "none")
 
 
+def test_wherever_a_line_is_torn_it_is_cut(tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    line = '{"a": [-2.5e-10, true, null, "é\\n\\ud83d\\ude00"], "b": {"c": {}}}'.encode()
+    for end in range(1, len(line)):
+        file.write_bytes(b"{}\n" + line[:end])
+        cut_torn_line(file)
+        assert file.read_bytes() == b"{}\n"
+
+
+@pytest.mark.parametrize(
+    "tail",
+    ["]", "12", '"a text"', "a,b", '{"a": 1} {"b"', '{"a": 1},', '{"a": "b" c}', "{a: 1", "[{}"],
+)
+@pytest.mark.parametrize("before", ["", "{}\n"])
+def test_a_last_line_of_something_else_is_refused_and_stays(
+    tmp_path: Path, before: str, tail: str
+) -> None:
+    file = tmp_path / "f"
+    file.write_text(before + tail)
+    with pytest.raises(InputError, match=r"f: the last line is neither a record nor the beginning"):
+        cut_torn_line(file)
+    assert file.read_text() == before + tail
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 1000])
 def test_however_long_a_torn_line_is_it_is_found(
     size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aloe.files.appending.BLOCK", size)
     file = tmp_path / "lines"
-    for text, whole in (("a\nbcdef", "a\n"), ("abcdef", ""), ("ab\n\n", "ab\n\n"), ("", "")):
+    for text, whole in (('a\n{"bcd', "a\n"), ('{"abc', ""), ("ab\n\n", "ab\n\n"), ("", "")):
         file.write_text(text)
         cut_torn_line(file)
         assert file.read_text() == whole
 
 
 @pytest.mark.parametrize(
-    ("before", "after"), [("a\nb", "a\n"), ("a\n", "a\n"), ("ab", ""), ("", "")]
+    ("before", "after"), [("a\n{", "a\n"), ("a\n", "a\n"), ("{", ""), ("", "")]
 )
 def test_only_the_end_of_a_long_file_is_cut(tmp_path: Path, before: str, after: str) -> None:
     path = tmp_path / "a"
-    path.write_text("x" * 70_000 + "\n" + before if before != "ab" else before)
+    path.write_text("x" * 70_000 + "\n" + before if before != "{" else before)
     cut_torn_line(path)
     assert path.read_text().removeprefix("x" * 70_000 + "\n") == after
 

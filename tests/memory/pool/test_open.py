@@ -1,3 +1,5 @@
+import gzip
+import json
 import shutil
 from pathlib import Path
 
@@ -88,6 +90,65 @@ def test_a_broken_line_is_named(path: Path) -> None:
         open_pool(path, CONFIG, BagOfWords()),
     ):
         pass
+
+
+PERSON = ANNA.model_dump(include={"profile", "personality"})
+STRANGE = {
+    "an array on one line": json.dumps([PERSON, PERSON]).encode(),
+    "a pretty array": json.dumps([PERSON], indent=1).encode(),
+    "a pretty object": json.dumps(PERSON, indent=1).encode(),
+    "texts": b'"I bake."\n"I am 30."',
+    "a table": b"profile,personality\nI bake.,I am calm.",
+    "a table with an object at its end": b'profile,preferences\n{"emoji": "none',
+    "lines of something else": b'{"id": "t", "nodes": []}\n{"id": "u", "no',
+    "a beginning that no pool left": b'{"people": [{"profile": "I ba',
+    "two values on a line": 2 * json.dumps(PERSON).encode(),
+    "another encoding": (json.dumps(PERSON) + "\n").encode("utf-16"),
+    "gzip": gzip.compress(json.dumps(PERSON).encode()),
+}
+
+
+@pytest.mark.parametrize("held", STRANGE.values(), ids=list(STRANGE))
+def test_a_file_that_is_no_pool_is_refused_and_stays(tmp_path: Path, held: bytes) -> None:
+    path = tmp_path / "people.json"
+    path.write_bytes(held)
+    with (
+        pytest.raises(StoreError, match=r"^--out .*people\.json:1: .*name FILE\.jsonl$"),
+        open_pool(path, CONFIG, BagOfWords()),
+    ):
+        pass
+    assert path.read_bytes() == held
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_stands_below_is_looked_at_before_a_torn_line_is_cut(path: Path) -> None:
+    held = ANNA.model_dump_json() + '\n{"id": 3}\n{"id": "torn'
+    path.write_text(held)
+    with (
+        pytest.raises(InputError, match=r"personas\.jsonl:2"),
+        open_pool(path, CONFIG, BagOfWords()),
+    ):
+        pass
+    assert path.read_text() == held
+
+
+def test_a_kill_may_leave_no_more_than_the_beginning_of_the_first_line(path: Path) -> None:
+    with open_pool(path, CONFIG, BagOfWords()) as pool:
+        admit(pool, ANNA)
+    path.write_text(ANNA.model_dump_json()[:20])
+    with open_pool(path, CONFIG, BagOfWords()) as pool:
+        admit(pool, BERT)
+    assert read_personas(path) == [BERT]
+
+
+def test_a_pool_that_stays_empty_leaves_no_folder(path: Path) -> None:
+    for _ in range(2):
+        with open_pool(path, CONFIG, BagOfWords()) as pool:
+            assert pool.gate("profile", [ANNA.profile])[0].accepted
+        assert not list(path.parent.iterdir())
+    with open_pool(path, CONFIG, BagOfWords()) as pool:
+        admit(pool, ANNA)
+    assert PoolFiles(path).folder.exists()
 
 
 def test_a_gzipped_pool_is_not_grown(tmp_path: Path) -> None:
