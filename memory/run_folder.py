@@ -25,6 +25,7 @@ from aloe.files.lock import acquire_lock, is_locked
 from aloe.files.records import read_models
 from aloe.files.writing import replace_chunks, replace_text
 from aloe.memory.growing_trees import GrowingTrees
+from aloe.memory.pool.files import is_pool
 from aloe.memory.run_inputs import RunInputs
 from aloe.schema import SCHEMA_VERSION, Persona, Tree
 
@@ -247,7 +248,7 @@ def folder_of(trees: Path) -> Path:
 
 
 def check_out(out: Path, sources: Iterable[Path]) -> None:
-    """Make sure that a file of trees that is to be written is nothing read, and no run's.
+    """Make sure that the output file is neither an input nor part of a run nor a pool.
 
     Args:
         out: the file.
@@ -261,6 +262,8 @@ def check_out(out: Path, sources: Iterable[Path]) -> None:
             raise ConfigError(f"--out is also the input ({source}); name another file")
     if find_home(out.resolve()) != out.resolve():
         raise ConfigError(f"--out {out} holds the trees of a run; name another file")
+    if is_pool(out):
+        raise ConfigError(f"--out {out} is a pool of personas; name another file")
 
 
 def explain_lack(path: Path, file: str, otherwise: str) -> InputError:

@@ -59,8 +59,10 @@ def export(
     import random
 
     from aloe.files.writing import replace_bytes
+    from aloe.memory.run_folder import check_out
 
     path, personas, _ = read_pool(file, None)
+    check_out(out, [path])
     if count is not None and count > len(personas):
         there = path if file else "the shipped pool"
         raise ConfigError(
@@ -132,8 +134,10 @@ def compose_verifiable(
     Example: `aloe personas verifiable --count 20 --out personas.jsonl`
     """
     from aloe.files.writing import replace_bytes
+    from aloe.memory.run_folder import check_out
     from aloe.memory.verifiable.generation import generate_all
 
+    check_out(out, [])
     named = [name.strip() for name in about.split(",")] if about else None
     personas = generate_all(count, wishes=wishes, about=named, seed=seed or 0, sign="--")
     replace_bytes(out, _encoded(personas, Format.jsonl, compressed=out.suffix == ".gz"))
@@ -172,7 +176,13 @@ def split(
     """
     from aloe.config import load
     from aloe.memory import splitting
+    from aloe.memory.pool.files import find_strange
+    from aloe.memory.run_folder import check_out
 
+    for written in (out / f"{part}.jsonl" for part in splitting.PARTS):
+        check_out(written, [file, against] if against else [file])
+        if strange := find_strange(written):
+            raise ConfigError(f"--out holds other lines than personas ({strange}); name another")
     path, personas, settings = read_pool(file, config)
     drawn = load(config, {"seed": seed}).seed
     limit = settings.threshold if threshold is None else threshold

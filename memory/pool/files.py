@@ -54,18 +54,8 @@ class PoolFiles:
         wanted = "a pool grows in a plain file of personas, one a line: name FILE.jsonl"
         if self.personas.is_dir() or self.personas.suffix == ".gz":
             raise StoreError(f"--out {self.personas}: {wanted}")
-        if not self.personas.exists():
-            return
-        with self.personas.open("rb") as file:
-            lines = ((number, line) for number, line in enumerate(file, 1) if line.strip())
-            number, first = next(lines, (0, b""))
-        if not first or (self.folder.exists() and is_torn(first) and not first.endswith(b"\n")):
-            return  # nothing yet, or what a kill left of the first line
-        try:
-            text = first.decode("utf-8-sig", errors="replace")
-            parse_record(Persona, self.personas, number, text)
-        except InputError as error:
-            raise StoreError(f"--out {error}; {wanted}") from None
+        if strange := find_strange(self.personas, torn=self.folder.exists()):
+            raise StoreError(f"--out {strange}; {wanted}")
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -91,6 +81,30 @@ class PoolFiles:
             f"{self.personas} is in use by process {process or '?'}: an embedded store has one "
             "writer; wait for it, or set personas.store to the URL of a Chroma server"
         )
+
+
+def find_strange(path: Path, *, torn: bool = False) -> InputError | None:
+    """Return what is wrong with the first line of a file as that of a persona; None if nothing is.
+
+    `torn` says whether it may be no more than a beginning, which a kill left.
+    """
+    if not path.exists():
+        return None
+    with path.open("rb") as file:
+        lines = ((number, line) for number, line in enumerate(file, 1) if line.strip())
+        number, first = next(lines, (0, b""))
+    if not first or (torn and is_torn(first) and not first.endswith(b"\n")):
+        return None
+    try:
+        parse_record(Persona, path, number, first.decode("utf-8-sig", errors="replace"))
+    except InputError as error:
+        return error
+    return None
+
+
+def is_pool(path: Path) -> bool:
+    """Whether a file is one in which a pool has grown."""
+    return path.is_file() and path.suffix != ".gz" and PoolFiles(path.resolve()).folder.exists()
 
 
 def count_saved(path: Path) -> int:

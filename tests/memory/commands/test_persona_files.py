@@ -62,6 +62,52 @@ def test_a_split_is_drawn_by_the_seed_of_the_file_and_flags_win(
     assert test_part("flag", "--config", file, "--seed", 0) == zero
 
 
+def test_nothing_that_is_read_or_grows_is_written_over(
+    composed_pool: Path, personas_file: Path, tmp_path: Path, aloe: RunAloe
+) -> None:
+    (tmp_path / "link.jsonl").symlink_to(composed_pool)
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    train = parts / "train.jsonl"
+    train.write_bytes(personas_file.read_bytes())
+    own, pool = "is also the input", "is a pool of personas"
+    cases: list[tuple[tuple[object, ...], Path, str]] = [
+        (("export", composed_pool), composed_pool, own),
+        (("export", composed_pool), tmp_path / "link.jsonl", own),
+        (("export", personas_file), personas_file, own),
+        (("export", personas_file), composed_pool, pool),
+        (("export", personas_file), tmp_path / "link.jsonl", pool),
+        (("verifiable",), composed_pool, pool),
+        (("split", train), parts, own),
+        (("split", composed_pool, "--against", train), parts, own),
+    ]
+    before = {path: path.read_bytes() for path in (composed_pool, personas_file, train)}
+    for command, out, said in cases:
+        ran = aloe("personas", *command, "--out", out)
+        assert ran.is_one_line_about("--out", said, "name another file")
+    train.write_text('{"prompt": "a", "completion": "b"}\n')
+    ran = aloe("personas", "split", composed_pool, "--out", parts)
+    assert ran.is_one_line_about("train.jsonl:1: this is a training row", "name another")
+    del before[train]
+    assert {path: path.read_bytes() for path in before} == before
+    assert aloe("trees", "merge", tmp_path, "--out", composed_pool).is_one_line_about(pool)
+
+
+def test_what_the_same_command_wrote_is_written_anew(
+    composed_pool: Path, bag_settings: Path, tmp_path: Path, aloe: RunAloe
+) -> None:
+    """Beside a pool, its packed copy is no pool."""
+    for out in (tmp_path / "few.jsonl", composed_pool.with_name(f"{composed_pool.name}.gz")):
+        for count in (3, 2):
+            assert (
+                aloe("personas", "export", composed_pool, "--count", count, "--out", out).code == 0
+            )
+            assert len(read_personas(out)) == count
+    out = tmp_path / "parts"
+    split = ("personas", "split", composed_pool, "--out", out, "--config", bag_settings)
+    assert [aloe(*split, "--shares", shares).code for shares in ("60,20,20", "80,10,10")] == [0, 0]
+
+
 def test_exporting(composed_pool: Path, tmp_path: Path, aloe: RunAloe) -> None:
     people = read_personas(composed_pool)
     export = ("personas", "export", composed_pool, "--json", "--out")
