@@ -8,6 +8,7 @@ person. The column is never guessed: if several could hold the text, the error n
 user chooses.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -290,6 +291,8 @@ def _persona(
         InputError: it is a line of ours that no reader of personas accepts.
     """
     held = {name: value for name, value in row.items() if value is not None}
+    if isinstance(wishes := held.get("preferences"), str):
+        return _wishing(texts, wishes, place)
     try:
         persona = Persona.model_validate(held)
     except ValidationError as error:
@@ -297,6 +300,24 @@ def _persona(
             raise place.error(describe_problem(error, "a persona's line")) from None
         origin = Lineage(origin="imported")
         return Persona.of(**texts, axes=axes or {}, lineage=dict.fromkeys(KINDS, origin))
+    if problem := find_problem(persona):
+        raise place.error(problem)
+    return persona
+
+
+def _wishing(texts: Texts, wishes: str, place: Place) -> Persona:
+    """Return the persona of a table's row with its wishes, which its cell holds as JSON.
+
+    Raises:
+        InputError: they are no wishes, or not those of the personality.
+    """
+    origin = Lineage(origin="imported")
+    try:
+        held = json.loads(wishes) if wishes.strip() else {}
+        persona = Persona.of(**texts, lineage=dict.fromkeys(KINDS, origin), preferences=held)
+    except (ValueError, TypeError, RecursionError):
+        said = """'preferences' holds no wishes in JSON, such as {"emoji": "none"}"""
+        raise place.error(said) from None
     if problem := find_problem(persona):
         raise place.error(problem)
     return persona

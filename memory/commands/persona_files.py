@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import json
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -37,9 +38,13 @@ def export(
     ],
     file: PoolFile = None,
     form: Annotated[
-        Format,
-        typer.Option("--format", help="`jsonl`: everything. `hub`: {persona} lines. `csv`: texts."),
-    ] = Format.jsonl,
+        Format | None,
+        typer.Option(
+            "--format",
+            help="`jsonl`: everything. `hub`: {persona} lines. `csv`: texts and wishes. Told from "
+            "the ending of FILE if not given.",
+        ),
+    ] = None,
     count: Annotated[
         int | None, typer.Option("--count", min=1, help="Only this many, drawn at random.")
     ] = None,
@@ -61,6 +66,7 @@ def export(
     from aloe.files.writing import replace_bytes
     from aloe.memory.run_folder import check_out
 
+    form = _find_format(out, form)
     path, personas, _ = read_pool(file, None)
     check_out(out, [path])
     if count is not None and count > len(personas):
@@ -85,6 +91,23 @@ def export(
     finish({"out": str(out), "personas": len(personas)}, as_json=as_json)
 
 
+def _find_format(out: Path, asked: Format | None) -> Format:
+    """Return the format of a file, which its ending tells where none is asked for.
+
+    Raises:
+        ConfigError: the ending is that of another.
+    """
+    from aloe.files.records import LINES, TABLES
+
+    ending = Path(out.name.lower().removesuffix(".gz")).suffix
+    form = asked or (Format.csv if ending == ".csv" else Format.jsonl)
+    right = {".csv"} if form is Format.csv else {*LINES, ".json"}
+    if ending in {*LINES, *TABLES, ".json", ".parquet"} - right:
+        held, better = ("a table", ".csv") if form is Format.csv else ("JSON, one a line", ".jsonl")
+        raise ConfigError(f"--out {out} would hold {held}; name it FILE{better}")
+    return form
+
+
 def _encoded(
     personas: "Sequence[Persona]", form: Format, *, compressed: bool, guard: bool = False
 ) -> bytes:
@@ -107,9 +130,11 @@ def _csv(personas: "Sequence[Persona]", *, guard: bool) -> str:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     cell = guard_formula if guard else str
-    rows.writerow(map(cell, ["id", "profile", "personality", *axes]))
+    wishes = ["preferences"] if any(persona.preferences for persona in personas) else []
+    rows.writerow(map(cell, ["id", "profile", "personality", *axes, *wishes]))
     for persona in personas:
-        rows.writerow(map(cell, _cells(persona, axes)))
+        held = [json.dumps(persona.preferences) if persona.preferences else "" for _ in wishes]
+        rows.writerow(map(cell, [*_cells(persona, axes), *held]))
     return text.getvalue()
 
 
@@ -137,10 +162,11 @@ def compose_verifiable(
     from aloe.memory.run_folder import check_out
     from aloe.memory.verifiable.generation import generate_all
 
+    form = _find_format(out, Format.jsonl)
     check_out(out, [])
     named = [name.strip() for name in about.split(",")] if about else None
     personas = generate_all(count, wishes=wishes, about=named, seed=seed or 0, sign="--")
-    replace_bytes(out, _encoded(personas, Format.jsonl, compressed=out.suffix == ".gz"))
+    replace_bytes(out, _encoded(personas, form, compressed=out.suffix == ".gz"))
     show(
         Text(f"{out}: {counted(count, 'persona')} with {counted(wishes, 'wish')} each."),
         as_json=as_json,

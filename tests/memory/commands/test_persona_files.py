@@ -108,6 +108,52 @@ def test_what_the_same_command_wrote_is_written_anew(
     assert [aloe(*split, "--shares", shares).code for shares in ("60,20,20", "80,10,10")] == [0, 0]
 
 
+def test_a_table_keeps_the_wishes(tmp_path: Path, bag_settings: Path, aloe: RunAloe) -> None:
+    file, table, back = (tmp_path / name for name in ("v.jsonl", "v.csv", "back.jsonl"))
+    assert aloe("personas", "verifiable", "--count", 3, "--out", file).code == 0
+    file.write_text(file.read_text() + as_lines([Persona.of("I am 30. I dive.", "I shout.")]))
+    assert aloe("personas", "export", file, "--out", table).code == 0
+    header, *rows = csv.reader(table.read_text().splitlines())
+    assert header[-1] == "preferences"
+    assert json.loads(rows[0][-1]) == read_personas(file)[0].preferences
+    imported = ("personas", "import", table, "--keep-near", "--config", bag_settings, "--out")
+    assert aloe(*imported, back).code == 0
+    read = [(p.profile, p.personality, p.preferences) for p in read_personas(back)]
+    assert read == [(p.profile, p.personality, p.preferences) for p in read_personas(file)]
+    for broken in ('{"emoji": "purple"}', '["emoji"]', '{"emoji": 3}', '{"emoji'):
+        text = broken.replace('"', '""')
+        table.write_text(f'profile,personality,preferences\nI bake.,I shout.,"{text}"\n')
+        assert aloe(*imported, tmp_path / "none.jsonl").is_one_line_about("v.csv:2", "preferences")
+
+
+def test_the_ending_tells_the_format_and_must_not_be_that_of_another(
+    personas_file: Path, tmp_path: Path, aloe: RunAloe
+) -> None:
+    export = ("personas", "export", personas_file, "--out")
+    for name in ("a.csv", "a.CSV", "a.csv.gz"):
+        assert aloe(*export, tmp_path / name).code == 0
+        held = (tmp_path / name).read_bytes()
+        text = gzip.decompress(held) if name.endswith("gz") else held
+        assert text.startswith(b"id,profile,personality")
+    assert aloe(*export, tmp_path / "a.txt", "--format", "csv").code == 0
+    assert aloe(*export, tmp_path / "a").code == 0
+    there = sorted(tmp_path.iterdir())
+    for command, name, better in (
+        (
+            (*export, tmp_path / "b.jsonl", "--format", "csv"),
+            "b.jsonl",
+            "a table; name it FILE.csv",
+        ),
+        ((*export, tmp_path / "b.jsonl.gz", "--format", "csv"), "b.jsonl.gz", "FILE.csv"),
+        ((*export, tmp_path / "b.csv", "--format", "jsonl"), "b.csv", "FILE.jsonl"),
+        ((*export, tmp_path / "b.csv", "--format", "hub"), "b.csv", "FILE.jsonl"),
+        ((*export, tmp_path / "b.parquet"), "b.parquet", "FILE.jsonl"),
+        (("personas", "verifiable", "--out", tmp_path / "b.csv"), "b.csv", "FILE.jsonl"),
+    ):
+        assert aloe(*command).is_one_line_about(name, "would hold", better)
+    assert sorted(tmp_path.iterdir()) == there
+
+
 def test_exporting(composed_pool: Path, tmp_path: Path, aloe: RunAloe) -> None:
     people = read_personas(composed_pool)
     export = ("personas", "export", composed_pool, "--json", "--out")
