@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import math
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -256,6 +257,7 @@ def _shares(text: str) -> dict[Any, float]:
         numbers = [float(each) for each in text.split(",")]
     except ValueError:
         numbers = []
-    if len(numbers) != 3 or min(numbers, default=-1) < 0 or not numbers[0]:
+    fit = len(numbers) == 3 and all(math.isfinite(each) and each >= 0 for each in numbers)
+    if not fit or not numbers[0]:
         raise ConfigError(f"--shares '{text}' is not three numbers such as 80,10,10")
     return dict(zip(("train", "validation", "test"), numbers, strict=True))

@@ -29,7 +29,8 @@ def test_splitting(composed_pool: Path, bag_settings: Path, tmp_path: Path, aloe
     assert sorted(leak.result["refused"]) == sorted(p.id for p in parts[2][:2])
     assert leak.result["test"] == 4
     assert parts[2][0].id in leak.err
-    assert aloe(*split, "--shares", "60,40").is_one_line_about("three numbers")
+    for shares in ("60,40", "nan,1,1", "80,nan,10", "inf,1,1", "80,10,inf", "0,1,1", "1,-1,1"):
+        assert aloe(*split, "--shares", shares).is_one_line_about("three numbers")
     assert aloe(*split, "--threshold", "0.05").is_one_line_about("raise --threshold")
     for threshold in ("0", "71", "nan"):
         for command in (split, ("personas", "check", composed_pool, "--config", bag_settings)):
