@@ -11,6 +11,7 @@ of the user's message; if a model phrased it, there is nothing to quote.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def read_conversations(path: Path) -> Iterator[tuple[Place, Tree]]:
         InputError: there are none, a record is no conversation in this layout, or two contradict
             each other.
     """
-    if not (found := unite(read_paths(read_records(path), refuse))):
+    if not (found := unite(read_paths(read_records(path), refuse)).trees):
         raise InputError(path, "holds no conversations")
     return iter(found)
 
@@ -80,19 +81,33 @@ def read_paths(records: Iterable[tuple[Place, Any]], on_bad: OnBad) -> Iterator[
             on_bad(error)
 
 
-def unite(found: Iterable[tuple[Place, Tree]], on_bad: OnBad = refuse) -> list[tuple[Place, Tree]]:
-    """Return one tree for each id, with the place of its first path.
+@dataclass(frozen=True, kw_only=True)
+class United:
+    """Trees put together from paths."""
+
+    trees: list[tuple[Place, Tree]]
+    """With the place of the first path of each."""
+    paths: int
+    """How many they came from."""
+    repeated: int
+    """How many of these say nothing but what paths before them say."""
+
+
+def unite(found: Iterable[tuple[Place, Tree]], on_bad: OnBad = refuse) -> United:
+    """Return one tree for each id.
 
     Args:
         found: paths, each with its place.
         on_bad: called with the error of each path that has another persona or another first message
-            than those of its tree before it, or prefers a reply that one of them rejects.
+            than those of its tree before it, or judges a pair otherwise than one of them.
 
     Raises:
         InputError: `on_bad` raises.
     """
     first: dict[str, tuple[Place, Tree]] = {}
     preferred: dict[frozenset[str], tuple[Place, str | None]] = {}
+    nodes = set[str]()
+    repeated = 0
     trees = []
     for place, tree in found:
         there, known = first.get(tree.id, (place, tree))
@@ -100,25 +115,35 @@ def unite(found: Iterable[tuple[Place, Tree]], on_bad: OnBad = refuse) -> list[t
             on_bad(place.error(f"names the tree of {there} and has another persona"))
         elif known.nodes[0].id != tree.nodes[0].id:
             on_bad(place.error(f"has the id of {there}, which begins otherwise; give it another"))
-        elif turned := next(_contradictions(tree, preferred), None):
-            turn, there = turned
-            on_bad(place.error(f"turn {turn}: prefers the reply that {there} rejects"))
+        elif problem := next(_contradictions(tree, preferred), None):
+            on_bad(place.error(problem))
         else:
             trees.append(tree)
             first.setdefault(tree.id, (place, tree))
+            judged = all(_pair(verdict) in preferred for verdict in tree.verdicts)
+            repeated += judged and tree.by_id.keys() <= nodes
+            nodes |= tree.by_id.keys()
             for verdict in tree.verdicts:
                 preferred.setdefault(_pair(verdict), (place, verdict.preferred))
-    return [(first[tree.id][0], tree) for tree in merge(trees)]
+    placed = [(first[tree.id][0], tree) for tree in merge(trees)]
+    return United(trees=placed, paths=len(trees), repeated=repeated)
 
 
 def _contradictions(
     tree: Tree, preferred: Mapping[frozenset[str], tuple[Place, str | None]]
-) -> Iterator[tuple[int, Place]]:
-    """Yield the turns at which a path prefers other replies than one before, and where that is."""
+) -> Iterator[str]:
+    """Yield how a path judges pairs otherwise than one before, and where that is."""
     for verdict in tree.verdicts:
         there, best = preferred.get(_pair(verdict), (None, None))
-        if there and best != verdict.preferred:
-            yield tree.by_id[verdict.node].turn, there
+        if not there or best == verdict.preferred:
+            continue
+        turn = f"turn {tree.by_id[verdict.node].turn}"
+        if best is None:
+            yield f"{turn}: prefers one of two replies between which {there} has a tie"
+        elif verdict.preferred is None:
+            yield f"{turn}: has a tie between two replies of which {there} prefers one"
+        else:
+            yield f"{turn}: prefers the reply that {there} rejects"
 
 
 def _pair(verdict: Verdict) -> frozenset[str]:

@@ -36,7 +36,7 @@ class Source:
             InputError: a line is broken, or two contradict each other.
         """
         if self.kind == "conversations":
-            yield from unite(read_paths(self.records, refuse))
+            yield from unite(read_paths(self.records, refuse)).trees
             return
         for number, tree in enumerate(read_trees(self.file), 1):
             yield Place(self.file, line=number), tree

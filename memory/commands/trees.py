@@ -114,7 +114,13 @@ def import_(
     check_out(out, files)
     found = import_trees(files, form, skip_bad=skip_bad)
     _say_left_out(found)
-    more = {"format": found.format, "bad": found.bad, "left_out": dict(found.left_out)}
+    more = {
+        "format": found.format,
+        "records": found.records,
+        "repeated": found.repeated,
+        "bad": found.bad,
+        "left_out": dict(found.left_out),
+    }
     _write(found.trees, out, as_json=as_json, more=more)
 
 
@@ -124,6 +130,8 @@ def _say_left_out(found: "Imported") -> None:
         say(f"set aside: {line}")
     if len(found.bad) > SHOWN:
         say(f"... and {len(found.bad) - SHOWN} more; --json lists all")
+    if found.repeated:
+        say(f"saying nothing new: {found.repeated} of {counted(found.records, 'record')}")
     for what, count in found.left_out.items():
         say(f"{count} {what}")
     asked = sum(bool(tree.children(user.id)) for tree in found.trees for user in tree.users)

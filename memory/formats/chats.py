@@ -51,18 +51,30 @@ REASONING = {"reasoning", "reasoning_content", "reasoning_details", "thinking"}
 
 TEXTS = (None, "text", "input_text", "output_text")
 """Types of the parts that are text."""
+THOUGHTS = ("thinking", "redacted_thinking", "reasoning")
+"""Types of the parts that are what a model thought."""
+
+SYSTEM_FIELDS = ("system", "system_prompt")
+"""Fields of a record beside its messages that hold a system message."""
 
 
 def count_reasoning(record: Fields) -> int:
     """Return how many messages of a record come with what a model thought before them."""
     lists = (value for value in record.values() if isinstance(value, list))
     messages = (each for value in lists for each in value if isinstance(each, dict))
-    return sum(not REASONING.isdisjoint(list_held(each)) for each in messages)
+    return sum(not REASONING.isdisjoint(list_held(each)) or _thinks(each) for each in messages)
+
+
+def _thinks(message: Fields) -> bool:
+    """Whether a part of a message is what a model thought."""
+    lists = (value for value in message.values() if isinstance(value, list))
+    parts = (each for value in lists for each in value if isinstance(each, dict))
+    return any(part.get("type") in THOUGHTS for part in parts)
 
 
 def convert_messages(record: Fields, place: Place) -> Conversation:
-    """Return a record with OpenAI's `messages`; `system` may stand beside them."""
-    said = add_system(record, read_messages(record, "messages", place))
+    """Return a record with OpenAI's or Anthropic's `messages`; `system` may stand beside them."""
+    said = add_system(record, read_messages(record, "messages", place), place)
     return _talk(said, place, read_name(record, "id", place))
 
 
@@ -70,7 +82,7 @@ def convert_sharegpt(record: Fields, place: Place) -> Conversation:
     """Return a record of ShareGPT, with `from` and `value`; `system` may stand beside them."""
     turns = read_list(record, "conversations", place)
     said = [_sharegpt(turn, place, number) for number, turn in enumerate(turns, 1)]
-    return _talk(add_system(record, said), place, read_name(record, "id", place))
+    return _talk(add_system(record, said, place), place, read_name(record, "id", place))
 
 
 def convert_wildchat(record: Fields, place: Place) -> Conversation:
@@ -135,18 +147,31 @@ def read_messages(record: Fields, name: str, place: Place) -> list[Said]:
     ]
 
 
-def add_system(record: Fields, said: Sequence[Said], name: str = "system") -> list[Said]:
-    """Return messages with the system message that a field beside them holds, if any.
+def add_system(
+    record: Fields, said: Sequence[Said], place: Place, names: Sequence[str] = SYSTEM_FIELDS
+) -> list[Said]:
+    """Return messages with the system message that fields beside them hold, if any.
 
-    One that stands in both places is one; two different ones are put together.
+    One that stands in several places is one; different ones are put together.
+
+    Raises:
+        InputError: a field holds anything but text.
     """
-    text = record.get(name)
-    if not isinstance(text, str) or not visible(text):
+    told = [text for name in names if visible(text := _system(record, name, place))]
+    if not told:
         return list(said)
-    if not said or said[0][0] != "system":
-        return [("system", text), *said]
-    both = dict.fromkeys((text, said[0][1]))
-    return [("system", "\n\n".join(both)), *said[1:]]
+    opens = bool(said) and said[0][0] == "system"
+    texts = dict.fromkeys([*told, said[0][1]] if opens else told)
+    return [("system", "\n\n".join(texts)), *said[opens:]]
+
+
+def _system(record: Fields, name: str, place: Place) -> str:
+    if name not in list_held(record):
+        return ""
+    text = record[name]
+    if isinstance(text, list):
+        return "\n".join(_parts(text, place, f"'{name}' "))
+    return read_text(record, name, place, empty=True)
 
 
 def take_turns(
@@ -167,8 +192,8 @@ def take_turns(
         if role != wanted:
             at = number + 1 + system
             raise place.error(
-                f"{where}message {at} is by the {role}; the {wanted}'s turn it is, because a "
-                "conversation begins with the user and the two take turns"
+                f"{where}message {at} is by the {role}; expected the {wanted} here: a conversation "
+                "begins with the user, and the two take turns"
             )
     pairs = [rest[at : at + 2] for at in range(0, len(rest), 2)]
     exchanges = (
@@ -216,13 +241,22 @@ def _message(
             does = "calls a tool" if name in CALLS else f"has '{name}'"
             raise place.error(f"{where}{does}; trees hold text only")
     by_user = roles[role] == "user"
+    if text is None and content in message and not by_user:
+        text = ""
     return roles[role], read_text({content: text}, content, place, where, empty=not by_user)
 
 
 def _parts(parts: Sequence[Any], place: Place, where: str) -> Iterator[str]:
+    """Yield the texts of parts; what a model thought is left out.
+
+    Raises:
+        InputError: a part is anything else.
+    """
     for part in parts:
         text = part.get("text") if isinstance(part, dict) else None
         kind = part.get("type") if isinstance(part, dict) else sort_of(part)
+        if kind in THOUGHTS:
+            continue
         if not isinstance(text, str) or kind not in TEXTS:
             raise place.error(f"{where}has a part that is {kind!r}; trees hold text only")
         yield text

@@ -62,6 +62,10 @@ class Imported:
     """What had no place in a tree, by what it was."""
     bad: list[str] = field(default_factory=list)
     """What is wrong with the conversations that were set aside."""
+    records: int = 0
+    """Conversations in the files, with those set aside; those of one id are one tree."""
+    repeated: int = 0
+    """How many of them say nothing but what others before them say."""
 
 
 def import_trees(
@@ -89,8 +93,9 @@ def import_trees(
             raise error
         found.bad.append(str(error))
 
-    placed = unite(FORMATS[chosen].read(files, on_bad, found.left_out), on_bad)
-    found.trees = [tree for _, tree in placed]
+    united = unite(FORMATS[chosen].read(files, on_bad, found.left_out), on_bad)
+    found.trees = [tree for _, tree in united.trees]
+    found.records, found.repeated = united.paths + len(found.bad), united.repeated
     if not found.trees:
         said = f"; the first problem is {found.bad[0]}" if found.bad else ""
         raise InputError(files[0], f"holds no conversations{said}")

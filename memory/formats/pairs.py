@@ -32,7 +32,7 @@ def convert_pair(record: Fields, place: Place) -> Conversation:
             "'chosen' and 'rejected' differ before their last message; only two replies to the "
             "same conversation can be compared"
         )
-    history = add_system(record, paths["chosen"] or before)
+    history = add_system(record, paths["chosen"] or before, place)
     exchanges, system = take_turns(history, place, what="'prompt'")
     if exchanges[-1].replies:
         raise place.error("'prompt' ends with the assistant; a reply must answer the user")
@@ -76,9 +76,9 @@ def _completions(record: Fields, place: Place) -> Conversation:
     """Return a row of the original UltraFeedback: an `instruction` and what several models said."""
     message = read_text(record, "instruction", place)
     found = read_list(record, "completions", place)
-    history: list[Said] = add_system(record, [("user", message)])
+    history: list[Said] = add_system(record, [("user", message)], place)
     for each in reversed(found):
-        history = add_system(each, history, "custom_system_prompt")
+        history = add_system(each, history, place, ["custom_system_prompt"])
     replies = tuple(_completion(each, place, number) for number, each in enumerate(found, 1))
     name = digest(history)
     exchange = ConversationTurn(message=message, replies=replies)

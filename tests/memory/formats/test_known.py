@@ -180,6 +180,91 @@ def test_a_system_message_in_a_field_of_its_own_is_counted(tmp_path: Path) -> No
     assert (found.left_out, [len(tree.verdicts) for tree in found.trees]) == ({SYSTEM: 2}, [1, 1])
 
 
+TALK = [{"role": "user", "content": "Name a tree."}, {"role": "assistant", "content": "An oak."}]
+BLOCKS = [{"type": "text", "text": "Be brief."}, {"type": "text", "text": "Be kind."}]
+
+
+@pytest.mark.parametrize("name", ["system", "system_prompt"])
+def test_records_that_differ_in_their_system_message_stay_apart(name: str, tmp_path: Path) -> None:
+    """Also where it stands in parts, as Anthropic's does."""
+    told = ["Be brief.\nBe kind.", BLOCKS, BLOCKS[:1], "Be formal."]
+    for held in (
+        {"messages": TALK},
+        {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Ho"}]},
+        {"prompt": "Name a tree.", "chosen": "An oak.", "rejected": "A rose."},
+    ):
+        given = write(tmp_path, held, *({**held, name: each} for each in told))
+        found = import_trees([given])
+        assert (found.left_out, len(found.trees)) == ({SYSTEM: 4}, 4)
+        assert (found.records, found.repeated) == (5, 1)
+        both = {**held, "system": "Be brief.", "system_prompt": "Be brief."}
+        assert import_trees([write(tmp_path, both)]).left_out == {SYSTEM: 1}
+        assert not import_trees([write(tmp_path, {**held, name: []})]).left_out
+        for odd in (3, {"text": "Be brief."}, [{"type": "image"}], [3]):
+            with pytest.raises(
+                InputError, match=f"given.jsonl:1: '{name}' (is no text|has a part)"
+            ):
+                import_trees([write(tmp_path, {**held, name: odd})])
+
+
+def test_records_that_say_nothing_new_are_counted(tmp_path: Path, aloe: RunAloe) -> None:
+    pair = {"prompt": "Name a tree.", "chosen": "An oak.", "rejected": "A rose."}
+    found = import_trees([write(tmp_path, pair, pair, {**pair, "rejected": "A tulip."}, pair)])
+    assert (len(found.trees), found.records, found.repeated) == (1, 4, 2)
+    unscored = {"instruction": "Hi", "completions": [{"model": m, "response": m} for m in "ab"]}
+    scored = {
+        **unscored, "completions": [{**c, "overall_score": 1} for c in unscored["completions"]]
+    }  # fmt: skip
+    found = import_trees([write(tmp_path, unscored, scored, scored, unscored)])
+    assert (len(found.trees), found.records, found.repeated) == (1, 4, 2)
+    file, out = write(tmp_path, *[{"messages": TALK}] * 3, {"messages": []}), tmp_path / "t.jsonl"
+    ran = aloe("trees", "import", file, "--out", out, "--skip-bad", "--json")
+    assert (ran.result["trees"], ran.result["records"], ran.result["repeated"]) == (1, 4, 2)
+    assert "saying nothing new: 2 of 4 records" in ran.err
+
+
+@pytest.mark.parametrize("kind", ["thinking", "redacted_thinking", "reasoning"])
+def test_parts_that_are_thoughts_are_left_out_and_counted(kind: str, tmp_path: Path) -> None:
+    thought = {"type": kind, "thinking": "Hm.", "data": "x", "text": "Hm."}
+    for parts, text in (
+        ([thought, {"type": "text", "text": "An oak."}], "An oak."),
+        ([thought], ""),
+    ):
+        given = [TALK[0], {"role": "assistant", "content": parts}]
+        found = import_trees([write(tmp_path, {"messages": given})])
+        assert found.left_out == {REASONING: 1}
+        assert [node.content for node in found.trees[0].nodes] == ["Name a tree.", text]
+
+
+@pytest.mark.parametrize(
+    ("form", "field", "by", "name"),
+    [("messages", "messages", "role", "content"), ("sharegpt", "conversations", "from", "value")],
+)
+def test_a_reply_of_nothing_is_an_empty_one(
+    form: str, field: str, by: str, name: str, tmp_path: Path
+) -> None:
+    asked, reply = {by: "user", name: "Hi"}, {by: "assistant", name: None}
+    (tree,) = import_trees([write(tmp_path, {field: [asked, reply]})]).trees
+    assert [(node.content, node.faults) for node in tree.nodes][1:] == [("", ("empty",))]
+    for broken in ([{by: "user", name: None}, reply], [asked, {by: "assistant"}]):
+        with pytest.raises(InputError, match=f"'{name}' is missing"):
+            import_trees([write(tmp_path, {field: broken})], form)
+
+
+@pytest.mark.parametrize(
+    ("scores", "said"),
+    [
+        (((3, 3), (5, 3)), "prefers one of two replies between which .*:1 has a tie"),
+        (((5, 3), (3, 3)), "has a tie between two replies of which .*:1 prefers one"),
+    ],
+)
+def test_a_tie_is_no_preference(scores: Any, said: str, tmp_path: Path) -> None:
+    pair = {"prompt": "Name a tree.", "chosen": "An oak.", "rejected": "A rose."}
+    given = [{**pair, "score_chosen": one, "score_rejected": other} for one, other in scores]
+    with pytest.raises(InputError, match=rf"given\.jsonl:2: turn 1: {said}"):
+        import_trees([write(tmp_path, *given)])
+
+
 @pytest.mark.parametrize(
     "more",
     [{"tool_calls": [{"id": "x"}]}, {"function_call": {"name": "w"}}, {"images": ["a.png"]}],
