@@ -24,8 +24,7 @@ from pydantic import ValidationError
 
 from aloe.errors import InputError
 from aloe.files.lines import OnBad, Place
-from aloe.files.records import describe as describe_problem
-from aloe.files.records import read_records
+from aloe.files.records import describe, read_records
 from aloe.memory.axes import KINDS, Axes, Kind
 from aloe.memory.descriptions import Description, join
 from aloe.memory.formats.fields import sort_of
@@ -297,7 +296,7 @@ def _persona(
         persona = Persona.model_validate(held)
     except ValidationError as error:
         if OURS & held.keys():
-            raise place.error(describe_problem(error, "a persona's line")) from None
+            raise place.error(describe(error, "a persona's line")) from None
         origin = Lineage(origin="imported")
         return Persona.of(**texts, axes=axes or {}, lineage=dict.fromkeys(KINDS, origin))
     if problem := find_problem(persona):
@@ -323,7 +322,7 @@ def _wishing(texts: Texts, wishes: str, place: Place) -> Persona:
     return persona
 
 
-def describe(texts: Texts) -> dict[Kind, Description]:
+def as_descriptions(texts: Texts) -> dict[Kind, Description]:
     """Return texts as imported descriptions."""
     origin = Lineage(origin="imported")
     return {

@@ -1,4 +1,4 @@
-"""Fields of other people's records: what is not as it must be is refused with place and name."""
+"""Fields of other people's records: invalid fields are refused, naming the place and the field."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -11,7 +11,13 @@ from aloe.files.lines import Place
 from aloe.memory.axes import KINDS, Kind
 from aloe.memory.descriptions import Description, read_seeds
 from aloe.memory.embedder import open_embedder
-from aloe.memory.imports import Columns, ImportedText, describe, match_personalities, read_foreign
+from aloe.memory.imports import (
+    Columns,
+    ImportedText,
+    as_descriptions,
+    match_personalities,
+    read_foreign,
+)
 from aloe.memory.pool.gate import Fate, PersonaPool
 from aloe.memory.pool.open import open_pool
 from aloe.schema import Persona
@@ -70,7 +76,7 @@ def import_personas(
         config: embedder, threshold and store of the pool.
         columns: the columns that hold the texts, as the user names them.
         skip_bad: whether to set broken records aside.
-        keep_near: whether to keep near-copies; a life that is there word by word never comes again.
+        keep_near: whether to keep near-copies; an identical profile is never added twice.
 
     Raises:
         InputError: a record is broken, there are no profiles, or columns are not there.
@@ -120,7 +126,7 @@ class _Given:
         if first := self._find_first(found):
             self.repeated.append(f"{found.place} says the same as {first}")
             return
-        for kind, each in describe(found.texts).items():
+        for kind, each in as_descriptions(found.texts).items():
             self.places.setdefault(each.id, found.place)
             if found.persona is None:
                 self.loose[kind].append(each)
@@ -134,7 +140,7 @@ class _Given:
         """Return where a record says all of this already; None if none does."""
         if found.persona:
             return self.told.get(_texts(found.persona))
-        places = [self.places.get(each.id) for each in describe(found.texts).values()]
+        places = [self.places.get(each.id) for each in as_descriptions(found.texts).values()]
         return places[0] if all(places) else None
 
     def check_id(self, found: ImportedText) -> None:
@@ -193,7 +199,7 @@ def _texts(persona: Persona) -> tuple[str, str]:
 
 
 def _life(persona: Persona) -> Description:
-    return describe({"profile": persona.profile})["profile"]
+    return as_descriptions({"profile": persona.profile})["profile"]
 
 
 class _ImportGate:

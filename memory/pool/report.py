@@ -13,7 +13,7 @@ import numpy as np
 
 from aloe.memory.axes import KINDS, MIX, Kind, find_cells
 from aloe.memory.embedder import Embedder, Vectors
-from aloe.memory.imports import describe
+from aloe.memory.imports import as_descriptions
 from aloe.memory.pool.growth import Outcome
 from aloe.memory.pool.pairing import find_conflicts
 from aloe.memory.splitting import KindVectors, find_close_pairs
@@ -184,7 +184,7 @@ def count_broken_rules(personas: Sequence[Persona]) -> Counter[str]:
     found: Counter[str] = Counter()
     for persona in personas:
         texts = {kind: getattr(persona, kind) for kind in KINDS}
-        for kind, description in describe(texts).items():
+        for kind, description in as_descriptions(texts).items():
             found.update(f"{kind}: {reason}" for reason in find_reasons(description))
     return found
 

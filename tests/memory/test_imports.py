@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from aloe.errors import InputError
-from aloe.memory.imports import Columns, Texts, describe, match_personalities, read_foreign
+from aloe.memory.imports import Columns, Texts, as_descriptions, match_personalities, read_foreign
 from aloe.memory.verifiable.generation import generate
 from aloe.schema import Persona
 
@@ -269,10 +269,12 @@ def test_names_of_columns_never_become_personas(tmp_path: Path, text: str) -> No
 
 
 def test_profiles_get_a_personality_that_fits() -> None:
-    profiles = [describe({"profile": f"He is {n}. He sails."})["profile"] for n in range(20, 26)]
-    profiles += [describe({"profile": "It is hot."})["profile"]]
+    profiles = [
+        as_descriptions({"profile": f"He is {n}. He sails."})["profile"] for n in range(20, 26)
+    ]
+    profiles += [as_descriptions({"profile": "It is hot."})["profile"]]
     personalities = [
-        describe({"personality": text})["personality"]
+        as_descriptions({"personality": text})["personality"]
         for text in ("She shouts.", "He whispers.", "He jokes.")
     ]
     personas = [persona for persona, _ in match_personalities(profiles, personalities)]
