@@ -8,6 +8,7 @@ import typer
 from rich.text import Text
 
 from aloe.console import finish, say, show
+from aloe.errors import EXIT_CODE
 from aloe.number_format import counted
 from aloe.options import ConfigFile, Json
 
@@ -48,7 +49,8 @@ def import_files(
     """Import personas of the original ALOE, PersonaHub, Nemotron-Personas and others, or any table.
 
     Each profile is paired with an imported personality that does not contradict it, or if there
-    is none, with one of the shipped seeds.
+    is none, with one of the shipped seeds. Where nothing is added and nothing was there already,
+    the exit code is 2.
 
     Example: `aloe personas import profile.jsonl personality.jsonl --out personas.jsonl`
     """
@@ -67,6 +69,9 @@ def import_files(
     _name_rows(report)
     show(Text(_summarise(out, report)), as_json=as_json, lines=True, cut=False)
     finish({"out": str(out), "refused": len(report.near), **asdict(report)}, as_json=as_json)
+    if not report.added and not report.known:
+        say("aloe: nothing was added: see above why, row by row", style="red")
+        raise typer.Exit(EXIT_CODE)
 
 
 def _summarise(out: Path, report: "ImportReport") -> str:

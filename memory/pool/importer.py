@@ -24,6 +24,8 @@ from aloe.schema import Persona
 
 NO_ROWS: Mapping[str, Sequence[Place]] = MappingProxyType({})
 
+SAME_LIFE = "has the same profile as another row or one in the pool"
+
 FEW = 3
 """Rows from which a file that says the same in all of them is taken for a mistake."""
 
@@ -46,6 +48,8 @@ class ImportReport:
     added: int
     personas: int
     """Size of the pool now."""
+    known: int
+    """Profiles that were in it before, word for word."""
     near: list[NearCopy]
     repeated: list[str]
     unmatched: list[str]
@@ -67,8 +71,8 @@ def import_personas(
 ) -> ImportReport:
     """Import the personas in `files` into the pool at `out`.
 
-    Every profile is joined with an imported personality that does not contradict it; where there
-    are none, with one of the shipped seeds.
+    Every profile is joined with an imported personality that does not contradict it; where there is
+    none, with one of the shipped seeds.
 
     Args:
         files: what to read; see `aloe.memory.imports`.
@@ -85,16 +89,20 @@ def import_personas(
     given = _read(files, columns, skip_bad=skip_bad)
     with open_pool(out, config, open_embedder(config.embedder)) as pool:
         before = len(pool)
+        known = sum(pool.knows("profile", life.id) for life in given.lives())
         gate = _ImportGate(pool, given, keep_near=keep_near)
         loose = {kind: gate.new(kind, texts) for kind, texts in given.loose.items()}
-        personalities = loose["personality"] or _hold_seeds(pool)
-        pairs = list(match_personalities(loose["profile"], personalities))
+        pairs = list(match_personalities(loose["profile"], loose["personality"]))
+        met = {profile.id for _, (profile, _) in pairs}
+        if left := [profile for profile in loose["profile"] if profile.id not in met]:
+            pairs += match_personalities(left, _hold_seeds(pool))
         fresh = [persona for persona, _ in pairs if persona.id not in pool.ids]
         pool.admit([*fresh, *gate.new_wholes()])
         joined = {each.id for _, parts in pairs for each in parts}
         return ImportReport(
             added=len(pool) - before,
             personas=len(pool),
+            known=known,
             near=gate.near,
             repeated=given.repeated,
             unmatched=[str(given.places[p.id]) for p in loose["profile"] if p.id not in joined],
@@ -142,6 +150,11 @@ class _Given:
             return self.told.get(_texts(found.persona))
         places = [self.places.get(each.id) for each in as_descriptions(found.texts).values()]
         return places[0] if all(places) else None
+
+    def lives(self) -> list[Description]:
+        """Return the profiles, each once."""
+        lives = [*self.loose["profile"], *map(_life, self.whole.values())]
+        return list({life.id: life for life in lives}.values())
 
     def check_id(self, found: ImportedText) -> None:
         """Make sure that nobody else has the id of a whole persona.
@@ -237,7 +250,7 @@ class _ImportGate:
         return kept
 
     def new_wholes(self) -> Iterator[Persona]:
-        """Yield the whole personas whose profile is new; a personality may return."""
+        """Yield the first whole persona of each new profile; a personality may return."""
         whole = self._given.whole.values()
         lives: dict[str, Description] = {}
         rows: dict[str, list[Place]] = {}
@@ -246,18 +259,18 @@ class _ImportGate:
             lives.setdefault(life.id, life)
             rows.setdefault(life.id, []).append(self._given.rows[persona.id])
         new = {life.id for life in self.new("profile", list(lives.values()), rows)}
-        chosen = []
-        for persona in whole:
-            if _life(persona).id not in new:
-                continue
+        chosen: dict[str, Persona] = {}
+        for persona in (each for each in whole if _life(each).id in new):
+            place, profile = self._given.rows[persona.id], persona.profile
             if persona.id in self._pool.ids:
-                said = f"{self._given.rows[persona.id]} has the id {persona.id} of one in the pool"
-                self._given.repeated.append(said)
+                self._given.repeated.append(f"{place} has the id {persona.id} of one in the pool")
+            elif profile in chosen:
+                self._given.repeated.append(f"{place} {SAME_LIFE}")
             else:
-                chosen.append(persona)
+                chosen[profile] = persona
         if chosen:
-            self._pool.hold("personality", sorted({p.personality for p in chosen}))
-        yield from chosen
+            self._pool.hold("personality", sorted({p.personality for p in chosen.values()}))
+        yield from chosen.values()
 
     def _rows(
         self, description: Description, rows: Mapping[str, Sequence[Place]]
@@ -268,10 +281,7 @@ class _ImportGate:
         """Whether a life is in the pool word by word, or was in a row before; note it if so."""
         there = self._pool.knows("profile", life.id)
         if there:
-            self._given.repeated += [
-                f"{place} has the same profile as another row or one in the pool"
-                for place in self._rows(life, rows)
-            ]
+            self._given.repeated += [f"{place} {SAME_LIFE}" for place in self._rows(life, rows)]
         return there
 
     def _refuse(

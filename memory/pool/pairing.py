@@ -12,10 +12,13 @@ from aloe.memory.descriptions import Description
 
 
 def find_conflicts(profile: str, personality: str) -> tuple[str, ...]:
-    """Return what a persona of these two texts would contradict itself about."""
+    """Return what a persona of these two texts would contradict itself about.
+
+    A text in the first person goes with one in the third: both can be about the same person.
+    """
     found = find_contradictions(profile, personality)
-    who = [find_persons(each) for each in (profile, personality)]
-    if all(who) and len(who[0] | who[1]) > 1:
+    one, other = (find_persons(each) - {"I"} for each in (profile, personality))
+    if one and other and len(one | other) > 1:
         found = (*found, "pronouns")
     return found
 

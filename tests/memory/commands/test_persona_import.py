@@ -11,6 +11,8 @@ from aloe.memory.pool.importer import ImportReport, import_personas
 NEAREST = Path(__file__).parents[2] / "golden" / "nearest.json"
 CITIES = [f"Town {chr(65 + n)}" for n in range(25)]
 WRITER = "scripted:aloe.agents.scripted_writer:reply"
+NOBODY = "I am single. My wife dives."
+"""A profile that contradicts itself, and so every personality."""
 
 
 def test_importing_the_original_files(tmp_path: Path, bag_settings: Path, aloe: RunAloe) -> None:
@@ -66,7 +68,7 @@ def test_what_is_left_out_of_an_import_is_named(
 ) -> None:
     rows = [f"A restorer of old violins who sails and bakes bread in {city}." for city in CITIES]
     hub, out = tmp_path / "hub.jsonl", tmp_path / "personas.jsonl"
-    lines = [json.dumps({"persona": row}) for row in (*rows, "She dives.", "A diver.", rows[0])]
+    lines = [json.dumps({"persona": row}) for row in (*rows, NOBODY, "A diver.", rows[0])]
     hub.write_text("\n".join(lines))
     given = ("personas", "import", hub, "--config", bag_settings, "--json", "--out")
     ran = aloe(*given, out)
@@ -129,8 +131,64 @@ def test_the_same_texts_under_another_id_are_a_repetition(tmp_path: Path) -> Non
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     config = PersonasConfig(embedder="scripted:bags:BagOfWords", threshold=0.8)
     found = import_personas([file], out, config, {"profile": [], "personality": []})
-    assert (found.added, found.repeated) == (2, [f"{file}:2 says the same as {file}:1"])
-    assert [p.id for p in read_personas(out)] == ["u1", "u3"]
+    assert found.repeated == [
+        f"{file}:2 says the same as {file}:1",
+        f"{file}:3 has the same profile as another row or one in the pool",
+    ]
+    assert [p.id for p in read_personas(out)] == ["u1"]
+
+
+def test_files_one_by_one_come_to_the_same_as_together(tmp_path: Path) -> None:
+    config = PersonasConfig(embedder="scripted:bags:BagOfWords", threshold=0.8)
+    files = [tmp_path / f"{n}.jsonl" for n in range(3)]
+    for file, (life, manner) in zip(
+        files, (("I bake.", "I am calm."), ("I bake.", "I am loud."), ("I fish.", "I am calm.")),
+        strict=True,
+    ):  # fmt: skip
+        file.write_text(json.dumps({"profile": life, "personality": manner}) + "\n")
+    together, singly = tmp_path / "together.jsonl", tmp_path / "singly.jsonl"
+    found = import_personas(files, together, config, {})
+    one_by_one = [import_personas([file], singly, config, {}) for file in files]
+    assert found.added == sum(each.added for each in one_by_one) == 2
+    assert found.repeated == [line for each in one_by_one for line in each.repeated]
+    assert read_personas(together) == read_personas(singly)
+
+
+def test_whoever_no_imported_personality_fits_gets_a_seed(
+    tmp_path: Path, bag_settings: Path, aloe: RunAloe
+) -> None:
+    profiles, personalities = tmp_path / "profile.jsonl", tmp_path / "personality.jsonl"
+    lives = ["She repairs violins in Kyoto.", "He is a nurse in Leeds.", NOBODY]
+    profiles.write_text("".join(json.dumps(life) + "\n" for life in lives))
+    personalities.write_text('"He is patient."\n')
+    out = tmp_path / "personas.jsonl"
+    given = ("--out", out, "--config", bag_settings, "--json")
+    ran = aloe("personas", "import", profiles, personalities, *given)
+    assert (ran.code, ran.result["added"]) == (0, 2)
+    assert ran.result["unmatched"] == [f"{profiles}:3"]
+    origins = {p.profile: p.lineage["personality"].origin for p in read_personas(out)}
+    assert origins == {lives[0]: "seed", lives[1]: "imported"}
+
+
+def test_an_import_that_adds_nobody_says_so_and_leaves_nothing(
+    tmp_path: Path, bag_settings: Path, aloe: RunAloe
+) -> None:
+    file, out = tmp_path / "profile.jsonl", tmp_path / "personas.jsonl"
+    file.write_text(json.dumps(NOBODY) + "\n")
+    given = ("--out", out, "--config", bag_settings, "--json")
+    there = sorted(tmp_path.iterdir())
+    for _ in range(2):
+        ran = aloe("personas", "import", file, *given)
+        assert (ran.code, ran.result["added"], ran.result["unmatched"]) == (2, 0, [f"{file}:1"])
+        assert "nothing was added" in ran.err
+        assert sorted(tmp_path.iterdir()) == there
+    file.write_text('"She dives off Hue."\n')
+    codes = [aloe("personas", "import", file, *given).code for _ in range(2)]
+    assert codes == [0, 0], "what is there already needs no adding"
+    file.write_text(json.dumps(NOBODY) + "\n")
+    before = out.read_bytes()
+    assert aloe("personas", "import", file, *given).code == 2
+    assert out.read_bytes() == before
 
 
 def test_personalities_without_a_profile_are_named(
