@@ -2,7 +2,7 @@
 
     START -> expand -> write -> validate -> gate -> admit -> END
                ^                                      |
-               +------ until target or saturation ----+
+               +------- until the target or the end --+
 
 A round asks for profiles and personalities separately, at points of the axes where the pool is
 thin. Those that pass the rules and the near-duplicate gate wait for a match, and a pair that does
@@ -31,7 +31,7 @@ from aloe.memory.axes import KINDS, Kind, sample
 from aloe.memory.descriptions import Description, join
 from aloe.memory.pool.gate import Fate, PersonaPool
 from aloe.memory.pool.growth import GrowthLog, Outcome, read_waiting, write_waiting
-from aloe.memory.pool.pairing import pair_descriptions
+from aloe.memory.pool.pairing import name_conflicts, pair_descriptions
 from aloe.memory.validation import Validator, find_custom_reasons, find_reasons
 from aloe.schema import Lineage, Persona, derive_seed
 
@@ -41,7 +41,7 @@ WRITTEN_BATCH = 4
 EXAMPLES_STAY = 16
 """Candidates that are shown the same examples."""
 
-Ended = Literal["target", "saturated"]
+Ended = Literal["target", "saturated", "unmatched"]
 
 
 class Task(NamedTuple):
@@ -61,12 +61,14 @@ class Draft(NamedTuple):
 
 
 class PoolState(TypedDict):
-    """What goes from node to node; a round overwrites all but `waiting`."""
+    """What goes from node to node; a round overwrites all but `waiting` and `tried`."""
 
     tasks: list[Task]
     drafts: list[Draft]
     waiting: list[Description]
     """Accepted by the gate and still without a mate."""
+    tried: frozenset[str]
+    """Ids of those that contradict all the others of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +96,10 @@ class GrowthProgress:
     size: int
     waiting: int = 0
     """Accepted descriptions of which no persona is made yet."""
+    barren: int = 0
+    """Candidates since both kinds wait and no persona was made of them."""
+    conflicts: list[str] = field(default_factory=list)
+    """What those that wait contradict each other about, where growth ends because of that."""
     on_change: Callable[[], None] = field(default=lambda: None, repr=False)
     newest: Persona | None = None
 
@@ -198,7 +204,8 @@ async def admit(state: PoolState, runtime: Runtime[PoolContext]) -> dict[str, An
     context = runtime.context
     waiting = {kind: [d for d in state["waiting"] if d.kind == kind] for kind in KINDS}
     rng = random.Random(derive_seed(context.seed, "pair", context.log.next_number))
-    pairs = pair_descriptions(waiting["profile"], waiting["personality"], rng)
+    both = waiting["profile"], waiting["personality"]
+    pairs = pair_descriptions(*both, rng, tried=state["tried"])
     pairs = pairs[: context.config.target - len(context.pool)]
     personas = [join(*pair) for pair in pairs]
     await asyncio.to_thread(context.pool.admit, personas)
@@ -209,8 +216,12 @@ async def admit(state: PoolState, runtime: Runtime[PoolContext]) -> dict[str, An
     progress.waiting = len(left)
     progress.size = len(context.pool)
     progress.newest = personas[-1] if personas else progress.newest
+    apart = not personas and all(waiting.values())
+    progress.barren = progress.barren + len(state["tasks"]) if apart else 0
+    if find_end_reason(context) == "unmatched":
+        progress.conflicts = name_conflicts(*both)
     progress.on_change()
-    return {"waiting": left}
+    return {"waiting": left, "tried": frozenset(each.id for each in left)}
 
 
 def take_up(pool: PersonaPool) -> list[Description]:
@@ -234,7 +245,7 @@ def find_end_reason(context: PoolContext) -> Ended | None:
     acceptance = context.log.acceptance
     if acceptance is not None and acceptance < context.config.min_acceptance:
         return "saturated"
-    return None
+    return "unmatched" if context.progress.barren >= context.config.window else None
 
 
 def go_on(_state: PoolState, runtime: Runtime[PoolContext]) -> str:
@@ -263,7 +274,7 @@ def pool_graph() -> Any:
 
 
 async def grow_pool(context: PoolContext) -> Ended:
-    """Grow the pool until it has its target size or brings no more that is new.
+    """Grow the pool until it has its target size, or brings no more that is new or fits.
 
     Raises:
         ModelError: the writer's model is refused or gone.
@@ -274,8 +285,8 @@ async def grow_pool(context: PoolContext) -> Ended:
         return reason
     waiting = await asyncio.to_thread(take_up, context.pool)
     context.progress.waiting = len(waiting)
-    start = PoolState(tasks=[], drafts=[], waiting=waiting)
-    # Every round admits, or fills the window in which growth counts as saturated: it does end.
+    start = PoolState(tasks=[], drafts=[], waiting=waiting, tried=frozenset())
+    # Every round admits, or fills a window after which growth is saturated or unmatched: it ends.
     unlimited = {"recursion_limit": 2**31 - 1}
     await pool_graph().ainvoke(start, config=unlimited, context=context)
     return cast(Ended, find_end_reason(context))

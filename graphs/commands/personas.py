@@ -92,8 +92,8 @@ def grow(
     size = display.progress.size
     show(Text(f"{out}: {counted(size, 'persona')}."), as_json=as_json, lines=True, cut=False)
     finish({"out": str(out), "ended": ended, **display.result()}, as_json=as_json)
-    if ended == "saturated":
-        _end_short(size, target)
+    if ended != "target":
+        _end_short(display.progress)
 
 
 app.command("show")(persona_reports.show_personas)
@@ -106,13 +106,15 @@ app.command("verifiable")(persona_files.compose_verifiable)
 app.command("import")(persona_import.import_files)
 
 
-def _end_short(size: int, target: int) -> NoReturn:
+def _end_short(progress: "GrowthProgress") -> NoReturn:
     """Say why a pool has fewer personas than asked for, and end the command accordingly."""
-    say(
-        f"aloe: {size} of {target} personas: hardly any candidate is new and valid; try more "
-        "seeds, another model or a higher temperature",
-        style="red",
-    )
+    why = "hardly any candidate is new and valid; try more seeds, another model or a higher "
+    why += "temperature"
+    if progress.conflicts:
+        apart = ", ".join(progress.conflicts)
+        why = f"no profile that waits fits a personality that waits: they disagree about {apart}; "
+        why += "try other seeds or another model"
+    say(f"aloe: {progress.size} of {progress.target} personas: {why}", style="red")
     raise typer.Exit(EXIT_CODE)
 
 
@@ -219,6 +221,7 @@ class GrowthDisplay(Display):
             "candidates": judged,
             "accepted": accepted,
             "waiting": self.progress.waiting,
+            "conflicts": self.progress.conflicts,
             "refused": dict(self._refused()),
             "seconds": round(seconds, 2),
             "calls": totals.calls,

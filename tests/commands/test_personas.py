@@ -78,6 +78,21 @@ def test_a_growth_that_stays_short_says_so_and_counts_what_it_refused_itself(
         assert 0 < max(ran.result["refused"].values()) <= refused
 
 
+def test_a_growth_in_which_nothing_fits_names_what_is_in_the_way(
+    tmp_path: Path, bag_settings: Path, aloe: RunAloe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aloe.memory.pool.pairing.find_conflicts", lambda *_: ("work", "sleep"))
+    out, few = tmp_path / "personas.jsonl", tmp_path / "few.toml"
+    few.write_text(bag_settings.read_text() + "window = 12\n")
+    grow = ("personas", "grow", "--out", out, "--config", few, "--count", 5, "--json")
+    ran = aloe(*grow, "--model", WRITER)
+    assert (ran.code, ran.result["ended"], ran.result["personas"]) == (2, "unmatched", 0)
+    assert ran.result["conflicts"] == ["work", "sleep"]
+    assert 12 <= ran.result["candidates"] <= 24
+    said = "0 of 5 personas: no profile that waits fits a personality that waits: they disagree"
+    assert f"{said} about work, sleep; try other seeds" in " ".join(ran.err.split())
+
+
 def test_own_seeds_are_shown_and_a_broken_one_is_named(
     tmp_path: Path, bag_settings: Path, aloe: RunAloe
 ) -> None:

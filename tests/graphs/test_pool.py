@@ -137,6 +137,54 @@ def test_a_writer_that_repeats_itself_saturates_the_pool(path: Path) -> None:
     assert log.refusals["duplicate"] >= 15
 
 
+class Apart:
+    """Writes profiles of women and personalities of men, each anew."""
+
+    def __init__(self, every: int = 0) -> None:
+        self.calls = 0
+        self.every = every
+        """After how many candidates one fits; 0: none does."""
+
+    async def write(
+        self, kind: Kind, axes: Axes, examples: Sequence[Description], seed: int
+    ) -> Description:
+        self.calls += 1
+        a, b, c, d, e, f = (f"{word}{self.calls}" for word in ("zo", "be", "ka", "du", "pi", "ro"))
+        fits = self.every and self.calls % self.every == 0
+        she, her = ("She", "Her") if kind == "profile" or fits else ("He", "His")
+        doing = "keeps {a} goats near {b}" if kind == "profile" else "likes {a} stories, {b} first"
+        text = f"{she} {doing.format(a=a, b=b)}. {her} {c} is {d}. {she} wants {e} with {f}."
+        return Description(kind=kind, text=text, axes={}, lineage=Lineage(origin="grown"))
+
+
+def test_growth_ends_where_what_waits_never_fits(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at = Counter[tuple[str, str]]()
+
+    def find_conflicts(profile: str, personality: str) -> tuple[str, ...]:
+        looked_at[profile, personality] += 1
+        return ("pronouns",)
+
+    monkeypatch.setattr("aloe.memory.pool.pairing.find_conflicts", find_conflicts)
+    monkeypatch.setattr("aloe.graphs.pool.name_conflicts", lambda *_: ["pronouns"])
+    for again in (0, 1):
+        looked_at.clear()
+        writer = Apart()
+        writer.calls = 1000 * again
+        ended, log = grow(path, writer, target=3, window=24)
+        assert (ended, writer.calls - 1000 * again) == ("unmatched", 24)
+        assert set(looked_at.values()) == {1}, "no pair is looked at in a second round"
+    assert log.accepted == len(read_waiting(PoolFiles(path).waiting)) > 20
+    assert not path.exists()
+
+
+def test_growth_goes_on_as_long_as_now_and_then_one_fits(path: Path) -> None:
+    ended, log = grow(path, Apart(every=14), target=3, window=24)
+    assert (ended, len(read_personas(path))) == ("target", 3)
+    assert log.judged > 24
+
+
 def test_unsound_candidates_never_reach_the_gate(path: Path) -> None:
     good = Composer()
 

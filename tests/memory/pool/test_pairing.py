@@ -4,7 +4,7 @@ import pytest
 
 from aloe.memory.axes import Kind
 from aloe.memory.descriptions import Description
-from aloe.memory.pool.pairing import find_conflicts, pair_descriptions
+from aloe.memory.pool.pairing import find_conflicts, name_conflicts, pair_descriptions
 from aloe.schema import Lineage
 
 LIFE = "I am 30. I live alone in Crete. I never learned to drive."
@@ -69,6 +69,24 @@ def described(kind: Kind, text: str) -> Description:
 )
 def test_contradictions_are_named(profile: str, personality: str, topics: tuple[str, ...]) -> None:
     assert find_conflicts(profile, personality) == topics
+
+
+def test_what_is_known_to_contradict_each_other_is_not_looked_at_again() -> None:
+    men = [described("profile", f"He is {age}. He sails.") for age in (20, 30)]
+    women = [described("personality", f"She talks of {n}.") for n in "ab"]
+    tried = {each.id for each in (*men, *women)}
+    new = described("personality", "He talks of c."), described("profile", "She is 40. She sails.")
+    pairs = pair_descriptions(
+        [*men, new[1]], [*women, new[0]], random.Random(1), tried=frozenset(tried)
+    )
+    assert pairs[0] == (men[0], new[0])
+    assert pairs[1][0] == new[1]
+    assert pairs[1][1] in women
+    calm = [described("personality", "I like lists."), described("personality", "I am calm.")]
+    assert not pair_descriptions(men, calm, random.Random(1), tried={*tried, *(c.id for c in calm)})
+    assert name_conflicts(men, [*women, described("personality", "She is 50 years old.")]) == [
+        "pronouns"
+    ]
 
 
 def test_pairs_use_each_text_once_and_never_contradict() -> None:
