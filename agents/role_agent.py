@@ -14,6 +14,7 @@ from pydantic_core import to_json
 
 from aloe.agents.faults import assistant_faults
 from aloe.agents.guard import called
+from aloe.agents.heard import hear, hear_all, quotes_of
 from aloe.agents.prompt import Prompt
 from aloe.agents.registry import find_roles
 from aloe.agents.roles import Exchange, RoleModel, Update
@@ -136,10 +137,17 @@ class RoleAssistant:
     ) -> AssistantNode:
         """Answer `user`, which follows `path`, as `AssistantAgent.reply` does.
 
+        The role gets what was said and nothing that tells more of the persona.
+
         Raises:
             CallError: the role or a call of it failed.
         """
-        exchange = Exchange(tree=tree, path=tuple(path), said=user, revealed=tuple(revealed))
+        exchange = Exchange(
+            tree=tree,
+            path=hear_all(path, self.name),
+            said=hear(user),
+            revealed=quotes_of(revealed),
+        )
         model = self.agent.model_for(exchange)
         update = await self.agent.update(exchange, model)
         text = update.text or ""

@@ -13,7 +13,8 @@ It is called once an exchange with what there is to see (`Exchange`) and with it
 
     before user       who the user plays in this exchange
     after user        what the user says; after inducer: the same, without being marked as revealed
-    among assistants  a reply of its own; it is not told the persona, so it cannot leak it
+    among assistants  a reply of its own; it is told no more than was said (`aloe.agents.heard`), so
+                      it cannot leak the persona
     after assistant   nothing, it only notes: a reply, once written, is data
     after judge       nothing, it only notes: labels are the judge's
 
