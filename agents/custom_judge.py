@@ -1,6 +1,7 @@
 """A custom judge: a role that compares two replies and returns a margin."""
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite, isnan
@@ -64,7 +65,8 @@ class CustomJudge:
             about=shown.user.id,
             among=(shown.first.id, shown.second.id),
         )
-        margin = await called(f"judge '{self.use}'", shown.tree, self.play, shown, model)
+        what, seen = f"judge '{self.use}'", deepcopy(shown)
+        margin = await called(what, shown.tree, self.play, seen, model)
         try:
             return _number(margin)
         except (ValueError, TypeError, OverflowError):

@@ -6,6 +6,7 @@ defined, so it never reaches a tree.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -62,7 +63,7 @@ class RoleAgent:
         )
 
     async def update(self, exchange: Exchange, model: RoleModel | None = None) -> Update:
-        """Let the role see the exchange and return what it adds, notes as JSON.
+        """Let the role see a copy of the exchange and return what it adds, notes as JSON.
 
         Args:
             exchange: what there is to see.
@@ -73,7 +74,8 @@ class RoleAgent:
             CallError: a call of it failed.
         """
         model = model or self.model_for(exchange)
-        returned = await called(f"role '{self.name}'", exchange.tree, self.play, exchange, model)
+        what, seen = f"role '{self.name}'", deepcopy(exchange)
+        returned = await called(what, exchange.tree, self.play, seen, model)
         update = returned if isinstance(returned, Update) else Update(note=returned)
         try:
             return self._checked(update, exchange)
@@ -103,6 +105,7 @@ class RoleAgent:
             note=as_json(update.note),
             notes={node: as_json(note) for node, note in update.notes.items()},
             text=None if update.text is None else message_in(_writable(update.text)),
+            persona=deepcopy(update.persona),
         )
 
 

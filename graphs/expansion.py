@@ -14,6 +14,7 @@ it depends on the tree alone, so who answers first changes nothing.
 
 import random
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cache
 from statistics import mean
@@ -154,7 +155,8 @@ def _choose(name: str, tree: str, siblings: Siblings) -> list[str]:
     rng = random.Random(derive_seed("expand", tree, siblings.user))
     policy = find_expansion(name)
     with guarded(f"expansion '{name}'", tree):
-        chosen = set(policy(siblings.candidates, siblings.verdicts, rng))
+        seen = deepcopy(siblings)
+        chosen = set(policy(seen.candidates, seen.verdicts, rng))
     known = [candidate.id for candidate in siblings.candidates]
     if not chosen <= set(known):
         raise RoleError(

@@ -4,12 +4,13 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from builders import PERSONAS, config, grow
 from pydantic_core import to_json
 
+from aloe.config.roles import Stage
 from aloe.schema import Persona, Tree, UserNode
 
 OTHER = Persona.of("I am 90. I keep owls. I own a mill. I sing in Ghent.", "I whisper. I am proud.")
@@ -35,6 +36,61 @@ def tells(exchange, model):
 def spies(exchange, model):
     SEEN.append(exchange)
     return Update(text=f"This is answer {exchange.turn}.", note={"mine": exchange.turn})
+
+
+def deep(exchange, model):
+    return {"list": [1], "by": {"name": "x"}}
+
+
+def answers(exchange, model):
+    if exchange.said and not exchange.candidates:
+        return Update(text=f"{exchange.user.content} Thank you.")
+
+
+def smuggles(exchange, model):
+    for node in (*exchange.path, exchange.said, *exchange.candidates):
+        if node:
+            spoil(node.notes)
+    if exchange.played:
+        spoil(exchange.persona.preferences)
+        spoil(exchange.persona.axes)
+    return answers(exchange, model)
+
+
+def spoil(notes):
+    for each in notes.values():
+        each["list"].append("smuggled")
+        each["by"].clear()
+    notes["smuggled"] = "smuggled"
+
+
+def even(asked, model):
+    return 0
+
+
+def smuggling_judge(asked, model):
+    for node in (*asked.path, asked.user, asked.first, asked.second):
+        spoil(node.notes)
+    spoil(asked.persona.axes)
+    return 0
+
+
+def all_of(candidates, verdicts, rng):
+    return [each.id for each in candidates]
+
+
+def smuggling_policy(candidates, verdicts, rng):
+    for each in candidates:
+        spoil(each.notes)
+    return all_of(candidates, verdicts, rng)
+
+
+KEPT = Persona.of("I am 90. I keep owls.", "I whisper.")
+
+
+def keeps(exchange, model):
+    KEPT.axes["turn"] = exchange.turn
+    return Update(persona=KEPT)
 '''
 
 
@@ -116,3 +172,39 @@ def test_a_role_among_the_assistants_sees_its_own_notes_and_no_other_s(own: str)
     assert {agent for agent, _ in found} == {"a0", "a1", "spy"}
     for agent, notes in found:
         assert set(notes) == ({"spy"} if agent == "spy" else set())
+
+
+SMUGGLES = [{"before": "user"}, *({"after": stage} for stage in get_args(Stage))]
+
+
+@pytest.mark.parametrize("hook", [*SMUGGLES, {"among": "assistants"}], ids=str)
+def test_nothing_that_a_role_does_to_an_exchange_reaches_the_tree(
+    own: str, hook: dict[str, str]
+) -> None:
+    notes = {"use": f"{own}:deep", "after": "user"}
+    trees = []
+    for use in ("answers", "smuggles"):
+        sys.modules.pop(own, None)
+        roles = {"notes": notes, "mine": {"use": f"{own}:{use}", **hook}}
+        trees.append(grown(roles, turns=2))
+    plain, smuggled = trees
+    assert smuggled == plain
+    assert "smuggled" not in smuggled.model_dump_json()
+
+
+def test_nothing_that_a_judge_or_a_policy_does_to_messages_reaches_the_tree(own: str) -> None:
+    trees = []
+    for judge, policy in (("even", "all_of"), ("smuggling_judge", "smuggling_policy")):
+        settings = config(turns=2, expansion=f"{own}:{policy}")
+        roles = {"notes": {"use": f"{own}:deep", "after": "user"}}
+        changes = {"judge": {"use": f"{own}:{judge}"}, "roles": roles}
+        trees.append(grow(settings.updated(changes, source="test")))
+    plain, smuggled = (tree.model_dump(exclude={"verdicts"}) for tree in trees)
+    assert smuggled == plain
+
+
+def test_a_persona_that_a_role_returned_is_the_tree_s_own(own: str) -> None:
+    tree = grown({"mine": {"use": f"{own}:keeps", "before": "user"}}, turns=2)
+    assert [node.played and node.played.axes for node in tree.users] == [{"turn": 1}] + [
+        {"turn": 2}
+    ] * (len(tree.users) - 1)
