@@ -25,6 +25,7 @@ from aloe.agents.rule_user import RuleUser
 from aloe.agents.transcript import Turns
 from aloe.agents.user import UserAgent
 from aloe.config import Disclosing, Mood
+from aloe.graphs.steps import UNHURRIED
 from aloe.memory.disclosures import DisclosureChecker
 from aloe.models.open import Message
 from aloe.schema import AssistantNode, Node, Persona, Tree, UserNode
@@ -205,9 +206,7 @@ async def hold(dialogue: Dialogue, models: dict[str, str], context: DialogueCont
         CallError: a call failed for good; the dialogue is lost, others may pass.
     """
     state = await dialogue_graph().ainvoke(
-        DialogueInput(dialogue=dialogue),
-        {"recursion_limit": 2 * dialogue.turns + 3},
-        context=context,
+        DialogueInput(dialogue=dialogue), UNHURRIED, context=context
     )
     disclosure = context.disclosure(dialogue)
     return Tree(

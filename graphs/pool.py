@@ -27,6 +27,7 @@ from aloe.agents.writer import Writer
 from aloe.config import PersonasConfig
 from aloe.errors import CallError, TransientCallError
 from aloe.graphs.concurrency import work_through
+from aloe.graphs.steps import UNHURRIED
 from aloe.memory.axes import KINDS, Kind, sample
 from aloe.memory.descriptions import Description, join
 from aloe.memory.pool.gate import Fate, PersonaPool
@@ -287,6 +288,5 @@ async def grow_pool(context: PoolContext) -> Ended:
     context.progress.waiting = len(waiting)
     start = PoolState(tasks=[], drafts=[], waiting=waiting, tried=frozenset())
     # Every round admits, or fills a window after which growth is saturated or unmatched: it ends.
-    unlimited = {"recursion_limit": 2**31 - 1}
-    await pool_graph().ainvoke(start, config=unlimited, context=context)
+    await pool_graph().ainvoke(start, UNHURRIED, context=context)
     return cast(Ended, find_end_reason(context))

@@ -29,6 +29,7 @@ from aloe.flaws import describe_flaw
 from aloe.graphs.concurrency import work_through
 from aloe.graphs.context import SimulationContext
 from aloe.graphs.plan import last_turn
+from aloe.graphs.steps import UNHURRIED
 from aloe.graphs.turn import TurnResult, TurnTask, turn_graph
 from aloe.memory.levels import find_flaw
 from aloe.memory.merge import replace_fields
@@ -188,4 +189,4 @@ async def _exchange(tree: Tree, path: list[Node], context: SimulationContext) ->
     """Return what is said next: a message and the one reply to it."""
     task = TurnTask(tree=tree.id, persona=tree.persona, path=path, revealed=list_revealed(path))
     graph = turn_graph(context.places)
-    return cast(TurnResult, await graph.ainvoke(task, context=context))["nodes"]
+    return cast(TurnResult, await graph.ainvoke(task, UNHURRIED, context=context))["nodes"]

@@ -29,14 +29,12 @@ from aloe.graphs.checkpoints import Checkpoints
 from aloe.graphs.context import FinishedExchange, SimulationContext
 from aloe.graphs.expansion import Siblings, choose_frontier
 from aloe.graphs.plan import last_turn
+from aloe.graphs.steps import UNHURRIED
 from aloe.graphs.turn import Context, TurnResult, TurnTask, turn_graph
 from aloe.memory.returns import forget_returns
 from aloe.schema import AssistantNode, Node, Persona, Tree, UserNode, Verdict, list_revealed
 
 logger = logging.getLogger("aloe")
-
-STEPS_OF_A_TURN = 14
-"""More than the nodes of a turn: its graph runs under the recursion limit of the tree."""
 
 
 class TreeInput(TypedDict):
@@ -189,11 +187,10 @@ async def grow_tree(
     """
     tree = Tree.id_for(persona, seed)
     graph, given = tree_graph(context.places), _make_input(tree, persona, start)
-    settings: RunnableConfig = {"recursion_limit": STEPS_OF_A_TURN + 2 * context.config.turns}
     if checkpoints:
-        state = await checkpoints.run(graph, given, settings, context)
+        state = await checkpoints.run(graph, given, UNHURRIED, context)
     else:
-        state = await graph.ainvoke(given, settings, context=context)
+        state = await graph.ainvoke(given, UNHURRIED, context=context)
     grown = start is None or len(state["nodes"]) > len(start.nodes)
     return Tree(
         id=tree,
