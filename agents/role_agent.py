@@ -27,6 +27,7 @@ from aloe.models.markup import message_in
 from aloe.models.open import Model
 from aloe.schema import AssistantNode, Disclosure, Persona, UserNode
 from aloe.signatures import defined_in
+from aloe.wording import visible
 
 ALLOWED: dict[Place, frozenset[str]] = {
     "before user": frozenset({"note", "persona"}),
@@ -37,6 +38,10 @@ ALLOWED: dict[Place, frozenset[str]] = {
     "among assistants": frozenset({"note", "text"}),
 }
 """What an update may hold at each place."""
+
+WRITES: Place = "among assistants"
+"""Where a role returns a message of its own, and may return it as it is."""
+REPLY = "a role among the assistants returns its reply, as a text or as Update(text=...)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,12 +81,20 @@ class RoleAgent:
         model = model or self.model_for(exchange)
         what, seen = f"role '{self.name}'", deepcopy(exchange)
         returned = await called(what, exchange.tree, self.play, seen, model)
-        update = returned if isinstance(returned, Update) else Update(note=returned)
         try:
-            return self._checked(update, exchange)
+            return self._checked(self._as_update(returned), exchange)
         except (ValueError, TypeError) as error:
             problem = f"role '{self.name}' returned what does not fit in tree {exchange.tree}"
             raise RoleError(f"{problem}: {defined_in(self.play)}: {error}") from None
+
+    def _as_update(self, returned: object) -> Update:
+        if isinstance(returned, Update):
+            return returned
+        if self.place != WRITES:
+            return Update(note=returned)
+        if isinstance(returned, str):
+            return Update(text=returned)
+        raise ValueError(f"{REPLY}, not {type(returned).__name__}")
 
     def _checked(self, update: Update, exchange: Exchange) -> Update:
         held = {key for key, value in vars(update).items() if value is not None and key != "notes"}
@@ -96,15 +109,18 @@ class RoleAgent:
         known = {node.id for node in (exchange.said, *exchange.candidates) if node}
         if strange := [node for node in update.notes if node not in known]:
             raise ValueError(f"notes on '{strange[0]}', which is not a message of this exchange")
-        if update.text is not None and not isinstance(update.text, str):
-            raise ValueError(f"text has to be a string, not {type(update.text).__name__}")
+        text = _message(update.text)
+        if self.place == WRITES and text is None:
+            raise ValueError(f"{REPLY}, not an Update without text")
+        if self.place != WRITES and text is not None and not visible(text):
+            raise ValueError("text is empty, and no user says nothing; for no change, leave it out")
         if update.persona is not None and not isinstance(update.persona, Persona):
             raise ValueError(f"persona has to be a Persona, not {type(update.persona).__name__}")
         return replace(
             update,
             note=as_json(update.note),
             notes={node: as_json(note) for node, note in update.notes.items()},
-            text=None if update.text is None else message_in(_writable(update.text)),
+            text=text,
             persona=deepcopy(update.persona),
         )
 
@@ -119,9 +135,17 @@ def as_json(value: object) -> JsonValue:
     return found
 
 
-def _writable(text: str) -> str:
-    """Return `text` without half surrogate pairs, which no file takes."""
-    return text.encode("utf-8", "replace").decode()
+def _message(text: object) -> str | None:
+    """Return the message in a text without half surrogate pairs, which no file takes.
+
+    Raises:
+        ValueError: it is neither a text nor None.
+    """
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise ValueError(f"text has to be a string, not {type(text).__name__}")
+    return message_in(text.encode("utf-8", "replace").decode())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +177,7 @@ class RoleAssistant:
         )
         model = self.agent.model_for(exchange)
         update = await self.agent.update(exchange, model)
-        text = update.text or ""
+        text = update.text or ""  # empty if the model that it asked said nothing
         told = " ".join(each.quote for each in revealed) or None
         faults = assistant_faults(text, model.reply_in(text), hint=told, asked=user.content)
         return AssistantNode.of(

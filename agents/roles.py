@@ -8,8 +8,8 @@ A role is a class or a function in the user's own file, named in settings:
     threshold = 3                     # any other key is an argument of the role
 
 It is called once an exchange with what there is to see (`Exchange`) and with its model
-(`RoleModel`). It returns what it found, which is stored on the user's message under its name, or an
-`Update`, which can also change what goes on:
+(`RoleModel`). It returns what it found, which is stored on the user's message under its name (among
+the assistants: its reply), or an `Update`, which can also change what goes on:
 
     before user       who the user plays in this exchange
     after user        what the user says; after inducer: the same, without being marked as revealed
@@ -101,7 +101,8 @@ class Update:
     notes: Mapping[str, object] = field(default_factory=dict)
     """The same by node id, for the candidates."""
     text: str | None = None
-    """What the user says instead; among the assistants: the reply. None: no change."""
+    """What the user says instead, None: no change; among the assistants: the reply, which has to be
+    there and is empty if a model said nothing."""
     persona: Persona | None = None
     """Before the user speaks: who the user plays, and the judge speaks for, in this exchange."""
 

@@ -26,6 +26,8 @@ class ExpectedCall:
     """Whether all that is given by keyword, and more with it."""
     waits: bool = False
     """Whether it may be a coroutine function."""
+    yields: bool = False
+    """Whether it may be a generator function."""
     arguments: str = ""
     """Where settings hold what it is made with (a class) or called with as well (a function);
     empty: it takes nothing from settings."""
@@ -48,10 +50,13 @@ CALLS = {
         arguments="under `options`",
     ),
     "expansions": ExpectedCall(
-        noun="expansion", given=("candidates", "verdicts", "rng"), returns="ids to continue"
+        noun="expansion", given=("candidates", "verdicts", "rng"), returns="ids to continue",
+        yields=True,
     ),
     "validators": ExpectedCall(noun="validator", given=("description",), returns="reason or None"),
-    "exporters": ExpectedCall(noun="exporter", given=("tree", "skipped"), returns="rows"),
+    "exporters": ExpectedCall(
+        noun="exporter", given=("tree", "skipped"), returns="rows", yields=True
+    ),
     "metrics": ExpectedCall(noun="metric", given=("row", "tree"), returns="number or None"),
     "rewards": ExpectedCall(
         noun="reward", given=("prompts", "completions"), returns="a number for each completion",
@@ -90,6 +95,13 @@ def check_call(
         raise ConfigError(
             f"{what} is a class ({defined_in(target)}); name a function, or an instance that was "
             f"made in its module; {_expected(call)}"
+        )
+    played = _played(target)
+    streams = inspect.isasyncgenfunction(played)
+    if not call.yields and (streams or inspect.isgeneratorfunction(played)):
+        raise ConfigError(
+            f"{what} yields ({defined_in(target)}), but what it returns is read: return it instead "
+            f"({call.returns})"
         )
     if not call.waits and is_async(target):
         raise ConfigError(f"{what} is async ({defined_in(target)}), but it is called without await")
@@ -189,9 +201,14 @@ def unwrapped(target: Any) -> Any:
 
 def is_async(target: Any) -> bool:
     """Whether calling it begins what has to be awaited, as far as that can be told before."""
-    target = unwrapped(target)
-    played = target if inspect.isroutine(target) else getattr(target, "__call__", target)  # noqa: B004
+    played = _played(target)
     return inspect.iscoroutinefunction(played) or inspect.isasyncgenfunction(played)
+
+
+def _played(target: Any) -> Any:
+    """Return the function that a call runs."""
+    target = unwrapped(target)
+    return target if inspect.isroutine(target) else getattr(target, "__call__", target)  # noqa: B004
 
 
 def read_source(target: Any) -> tuple[list[str], int] | None:

@@ -55,6 +55,12 @@ class RunProgress:
     severity: Counter[str] = field(default_factory=Counter)
     """User messages in them that were `repaired`, stayed `blemished` or `spoiled` what follows."""
 
+    roles: frozenset[str] = frozenset()
+    """Names of the custom roles of the run."""
+    silent: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Empty replies of theirs in these trees, by (role, "empty"), as `Totals.outcomes` counts those
+    of models: a role need not ask one."""
+
     spoiled: int = 0
     """Trees in which the simulated user spoiled a conversation."""
 
@@ -82,6 +88,7 @@ class RunProgress:
             outcomes=self.outcomes.copy(),
             ledger=deepcopy(self.ledger),
             severity=self.severity.copy(),
+            silent=self.silent.copy(),
         )
         for each in exchanges:
             whole._count(each.nodes)
@@ -117,6 +124,8 @@ class RunProgress:
     def _count(self, nodes: Sequence[Node]) -> None:
         self.nodes += len(nodes)
         self.turns += sum(node.role == "user" for node in nodes)
+        mute = (node.agent for node in nodes if not node.content and node.agent in self.roles)
+        self.silent.update((agent, "empty") for agent in mute)
 
 
 def _pair_of(verdict: Verdict) -> tuple[str, str, str]:
@@ -157,6 +166,7 @@ async def grow_all(
         BudgetError: the budget is spent; what is finished is kept.
         StoreError: the folder cannot be written any more; what is finished is kept.
     """
+    progress.roles = frozenset(config.roles)
     by_id = {each.tree: each for each in wanted}
     names = {name: model.name for name, model in models.items()}
 

@@ -5,7 +5,7 @@ server wants to see; at the end they cover the whole run.
 """
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -67,8 +67,14 @@ class Throughput:
         return self.seconds / done * (wanted - done) if 0 < done < wanted else None
 
 
-def spending(calls: "CallLog", pace: Throughput) -> dict[str, str]:
-    """Return calls, tokens, cost and what went wrong, each in one line, by name."""
+def spending(
+    calls: "CallLog", pace: Throughput, silent: Counter[tuple[str, str]] | None = None
+) -> dict[str, str]:
+    """Return calls, tokens, cost and what went wrong, each in one line, by name.
+
+    `silent` is what may have gone wrong without a call, by role and kind; of what was counted twice
+    the higher count holds.
+    """
     from aloe.models.limits import in_force
 
     t = calls.totals
@@ -88,7 +94,7 @@ def spending(calls: "CallLog", pace: Throughput) -> dict[str, str]:
         lines["limits"] = held
     if calls.batches and (awaited := "; ".join(calls.batches.lines())):
         lines["waiting"] = awaited
-    if troubles := ", ".join(_troubles(t)):
+    if troubles := ", ".join(_troubles(t.outcomes | (silent or Counter()))):
         lines["trouble"] = troubles
     return lines
 
@@ -110,8 +116,8 @@ def _caps(budget: "Budget") -> Iterator[str]:
         yield f"${spent.cost:.4f} of ${limits.max_cost:.2f}"
 
 
-def _troubles(totals: "Totals") -> Iterator[str]:
+def _troubles(outcomes: Counter[tuple[str, str]]) -> Iterator[str]:
     """Yield what went wrong, by role and kind, the most frequent first."""
-    for (role, kind), count in totals.outcomes.most_common():
+    for (role, kind), count in outcomes.most_common():
         if kind != "ok":
             yield f"{role} {kind} {count:,}"

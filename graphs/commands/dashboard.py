@@ -141,7 +141,7 @@ class RunDisplay(Display):
         """Return what the run cost and what came of it, exchanges of growing trees included."""
         self.seconds()  # stops the clock of a run that is complete
         p = self._progress.so_far()
-        spent = spending(self._calls, self._pace)
+        spent = spending(self._calls, self._pace, p.silent)
         if p.expected and p.running:
             spent["calls"] = f"{self._calls_so_far()}, {self._pace.rates()[0]:.1f}/s"
         if self._calls.totals.known_cost == 0:  # of local models, say
@@ -169,7 +169,7 @@ class RunDisplay(Display):
     def result(self) -> dict[str, Any]:
         """Return the figures for machines."""
         progress, totals, seconds = self._progress, self._calls.totals, self.seconds()
-        spent = self._calls.budget.spent
+        spent, outcomes = self._calls.budget.spent, totals.outcomes | progress.silent
         return {
             "trees": progress.finished + progress.finished_before,
             "trees_now": progress.finished,
@@ -188,7 +188,7 @@ class RunDisplay(Display):
             "ledger": progress.ledger.summary(),
             "user_faults": dict(progress.severity),
             "spoiled_trees": progress.spoiled,
-            "outcomes": {f"{role}:{kind}": n for (role, kind), n in totals.outcomes.items()},
+            "outcomes": {f"{role}:{kind}": n for (role, kind), n in outcomes.items()},
         }
 
 

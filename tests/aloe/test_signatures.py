@@ -63,6 +63,18 @@ async def streamed(tree, skipped):
     yield {}
 
 
+def drips(*args, **kwargs):
+    yield 1
+
+
+class Drips:
+    def __call__(self, exchange, model):
+        yield 1
+
+
+dripping = Drips()
+
+
 def plain_reward(prompts, completions):
     return [0.0]
 
@@ -109,6 +121,12 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         ("exporters", "streamed", None, ["is async", "without await"]),
         ("metrics", "three", None, ["(row, tree) -> number or None"]),
         ("metrics", "late", None, ["is async", "without await"]),
+        ("metrics", "drips", None, ["yields", "signed.py", "(number or None)"]),
+        ("validators", "drips", None, ["yields", "(reason or None)"]),
+        ("judges", "drips", {}, ["yields", "(margin or None)"]),
+        ("roles", "Drips", {}, ["yields", "(note or Update)"]),
+        ("roles", "dripping", {}, ["yields", "(note or Update)"]),
+        ("roles", "streamed", {}, ["yields", "(note or Update)"]),
     ],
 )
 def test_a_wrong_signature_names_what_is_expected_and_what_was_found(
@@ -127,6 +145,9 @@ def test_a_wrong_signature_names_what_is_expected_and_what_was_found(
         ("rewards", "two", ["takes (first, second)"]),
         ("scripts", "one", ["in place of a model", "(messages, arguments)"]),
         ("scripts", "Whole", ["is a class"]),
+        ("scripts", "drips", ["yields", "(the reply)"]),
+        ("scripts", "streamed", ["yields", "(the reply)"]),
+        ("rewards", "drips", ["yields", "a number for each"]),
     ],
 )
 def test_so_it_is_with_what_is_no_entry_point(
@@ -150,6 +171,8 @@ def test_so_it_is_with_what_is_no_entry_point(
         ("judges", "instance", {}),
         ("judges", "limited", {"limit": 1}),
         ("expansions", "three", None),
+        ("expansions", "drips", None),
+        ("exporters", "drips", None),
         ("expansions", "anything", None),
         ("validators", "one", None),
         ("metrics", "two", None),

@@ -31,6 +31,7 @@ from aloe.graphs.rejudge_run import expect_calls
 from aloe.memory.pool.growth import GrowthLog, Outcome
 from aloe.memory.run_folder import RunFolder
 from aloe.models.limits import Limiter
+from aloe.schema import AssistantNode
 from aloe.training.display import TrainingDisplay
 from aloe.training.progress import TrainingProgress
 from aloe.views.figures import Throughput, spending
@@ -110,6 +111,22 @@ def test_trouble_is_named_by_role_and_kind() -> None:
     assert "57% from cache" in lines["tokens"]
     assert "budget" not in lines
     assert "trouble" not in spending(CallLog(), Throughput(CallLog().totals))
+
+
+def test_empty_replies_of_roles_are_troubles_while_trees_grow_and_after() -> None:
+    progress = RunProgress(wanted=2, running=1, roles=frozenset(("hinted", "echo")))
+    shown = display(progress)
+    replies = [
+        AssistantNode.of(TREE.nodes[0].id, text, agent=agent, turn=1)
+        for agent, text in (("hinted", ""), ("hinted", "Hi."), ("plain", ""))
+    ]
+    nodes = [TREE.nodes[0], *replies]
+    progress.add_exchange(FinishedExchange(tree="t1", nodes=nodes, verdicts=[]))
+    assert "user echo 30, judge error 2, hinted empty 1" in drawn(shown.figures(), 120)
+    assert "hinted:empty" not in shown.result()["outcomes"]  # for machines: of finished trees
+    progress.add(TREE.model_copy(update={"id": "t1", "nodes": tuple(nodes), "verdicts": ()}))
+    assert "user echo 30, judge error 2, hinted empty 1" in drawn(shown.figures(), 120)
+    assert shown.result()["outcomes"]["hinted:empty"] == 1
 
 
 def test_what_holds_calls_back_is_shown_while_it_works() -> None:

@@ -92,6 +92,9 @@ class Counts:
 
 def one(first): ...
 
+async def streams(exchange, model):
+    yield "Hello."
+
 def Judges(comparison, model): ...
 """
 
@@ -110,6 +113,10 @@ def Judges(comparison, model): ...
         ("[benchmark]\ncases = 'aloe-10'", ["did you mean 'aloe-100'"]),
         ("[roles.x]\nuse = 'checked:Counts'\nleest = 2", ["'leest'", "did you mean 'least'"]),
         ("[roles.x]\nuse = 'checked:Counts'\naftr = 'user'", ["did you mean 'after'"]),
+        (
+            "[roles.x]\nuse = 'checked:streams'\namong = 'assistants'",
+            ["yields", "return it instead"],
+        ),
         ("[judge]\nuse = 'checked:one'", ["(comparison, model)"]),
         ("[judge]\nuse = 'checked:Counts'\noptions = {last = 2}", ["did you mean 'least'"]),
         ("[judge]\npassport = 'none.json'", ["none.json"]),

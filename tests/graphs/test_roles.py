@@ -146,6 +146,32 @@ def silent(exchange, model):
     return None
 
 
+def says(exchange, model, text=""):
+    return text
+
+
+def writes(exchange, model, text=""):
+    return Update(text=text)
+
+
+def notes_only(exchange, model):
+    return Update(note="I forgot to answer.")
+
+
+def streams(exchange, model):
+    yield "Do "
+    yield "rest."
+
+
+async def streams_late(exchange, model):
+    yield "Do rest."
+
+
+class Streams:
+    def __call__(self, exchange, model):
+        yield "Do rest."
+
+
 def early(exchange, model):
     return exchange.user.content
 
@@ -489,9 +515,39 @@ def test_a_role_among_the_assistants_writes_a_candidate(own: str) -> None:
     assert len(tree.verdicts) == 6
 
 
-def test_a_role_that_writes_nothing_has_written_an_empty_reply(own: str) -> None:
-    tree = grown(own, "silent", among="assistants")
-    assert [node.faults for node in replies(tree) if node.agent == "mine"] == [("empty",)] * 2
+@pytest.mark.parametrize("use", ["says", "writes"])
+def test_a_text_is_the_reply_of_a_role_among_the_assistants(own: str, use: str) -> None:
+    tree = grown(own, use, among="assistants", text="Do rest.")
+    written = [node for node in replies(tree) if node.agent == "mine"]
+    assert [(node.content, node.notes, node.faults) for node in written] == [
+        ("Do rest.", {}, ())
+    ] * 2
+    (noted, _) = users(grown(own, "says", after="user", text="Do rest."))
+    assert noted.notes == {"mine": "Do rest."}
+
+
+@pytest.mark.parametrize("use", ["says", "writes", "Answers"])
+@pytest.mark.parametrize("text", ["", " \n", "<think>Hm.</think>"])
+def test_a_role_that_writes_nothing_has_written_an_empty_reply(
+    own: str, use: str, text: str
+) -> None:
+    given = {} if use == "Answers" else {"text": text}
+    tree = grown(own, use, text, among="assistants", **given)
+    faults = [node.faults for node in replies(tree) if node.agent == "mine"]
+    assert faults in ([("empty",)] * 2, [("only_reasoning",)] * 2)
+
+
+@pytest.mark.parametrize("stream", ["streams", "streams_late", "Streams"])
+@pytest.mark.parametrize(
+    "hook",
+    [{"before": "user"}, {"after": "user"}, {"after": "judge"}, {"among": "assistants"}],
+    ids=str,
+)
+def test_a_role_that_yields_is_refused_before_anything_runs(
+    own: str, stream: str, hook: dict[str, str]
+) -> None:
+    with pytest.raises(ConfigError, match=rf"'{own}:{stream}' yields .*: return it instead"):
+        prompts_of(settings({"roles": {"mine": {"use": f"{own}:{stream}", **hook}}}))
 
 
 @pytest.mark.parametrize(
@@ -558,6 +614,14 @@ def test_a_reply_of_a_role_is_checked_like_those_of_assistants(own: str) -> None
         ("rewrites", {"after": "judge"}, "'text' has no effect after judge; allowed: note, notes"),
         ("other", {"after": "user"}, "'persona' has no effect after user"),
         ("unwritable", {"after": "user"}, r"\.py:\d+: Unable to serialize unknown type"),
+        ("silent", {"among": "assistants"}, r"as Update\(text=\.\.\.\), not NoneType"),
+        ("seen", {"among": "assistants"}, r"as Update\(text=\.\.\.\), not dict"),
+        ("unwritable", {"among": "assistants"}, r"as Update\(text=\.\.\.\), not object"),
+        ("notes_only", {"among": "assistants"}, "not an Update without text"),
+        ("writes", {"after": "user"}, "text is empty, .*; for no change, leave it out"),
+        ("writes", {"after": "inducer", "text": " \u200b\n"}, "text is empty"),
+        ("writes", {"after": "user", "text": "<think>Hm.</think>"}, "text is empty"),
+        ("writes", {"after": "judge"}, "'text' has no effect after judge"),
     ],
 )
 def test_what_goes_wrong_names_role_tree_and_line(
@@ -569,9 +633,7 @@ def test_what_goes_wrong_names_role_tree_and_line(
     assert Tree.id_for(PERSONAS[0], 1) in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "hook", [{"before": "user"}, {"after": "user"}, {"among": "assistants"}, {"after": "judge"}]
-)
+@pytest.mark.parametrize("hook", [{"before": "user"}, {"after": "user"}, {"after": "judge"}])
 def test_a_role_cannot_change_the_conversation_for_others(own: str, hook: dict[str, str]) -> None:
     left, changed = (grown(own, use, **hook) for use in ("silent", "forgets"))
     assert changed == left
