@@ -34,6 +34,24 @@ def is_cancelled() -> bool:
     return run is not None and run.cancelling() > 0
 
 
+def ends_run(error: BaseException) -> bool:
+    """Whether what somebody else's code raised is for us to obey: Ctrl-C, an exit or a cancel.
+
+    A cancel of something that this code waited for is not, but a failure like any other.
+    """
+    if isinstance(error, asyncio.CancelledError):
+        return is_cancelled() or _is_being_cancelled()
+    return isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit)
+
+
+def _is_being_cancelled() -> bool:
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop is running
+        return False
+    return task is not None and task.cancelling() > 0
+
+
 def raise_if_cancelled() -> None:
     """Go no further if the run of this task was cancelled.
 

@@ -89,7 +89,7 @@ def entry_points(kind: Kind) -> "tuple[EntryPoint, ...]":
 
 def describe_error(error: BaseException) -> str:
     """Return what went wrong, after the file and line of the custom code where it did, if any."""
-    text = " ".join(f"{type(error).__name__}: {error}".split())
+    text = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
     if isinstance(error, SyntaxError):
         return f"{error.filename}:{error.lineno}: {text}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.lineno]
