@@ -53,7 +53,7 @@ def bench(
 
     Returns:
         The result, as in `out/result.json`; what was set aside is a warning, and so is a control
-        of an earlier call that lacks dialogues.
+        of an earlier call that lacks dialogues. Roles of the settings take no part, with a warning.
 
     Raises:
         ConfigError: an argument, a setting or a model cannot be used.
@@ -67,6 +67,8 @@ def bench(
     path = Path(config) if config else None
     candidate = load_candidate(path, given, written=settings, model=model, user=user, judges=judges)
     plan = plan_bench(Path(out), with_controls(candidate, controls))
+    for text in plan.left_out:
+        warnings.warn(text, stacklevel=2)
 
     def around(_: Condition, state: BenchProgress, _calls: CallLog) -> nullcontext[Any]:
         return nullcontext(lambda: progress(state))

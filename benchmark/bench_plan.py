@@ -94,10 +94,20 @@ class BenchPlan:
             for name, each in self.configs.items()
         }
 
+    @property
+    def left_out(self) -> list[str]:
+        """What the settings name and a benchmark does not play, in a sentence; nothing: all.
+
+        The model under test is to answer the users of the cases, whom roles would change.
+        """
+        names = [f"roles.{name}" for name in self.config.roles]
+        take = "takes" if len(names) == 1 else "take"
+        return [f"{' and '.join(names)} {take} no part in a benchmark"] if names else []
+
     @cached_property
     def warnings(self) -> list[str]:
         """What makes the numbers to come doubtful, one sentence each."""
-        found = [] if self.by_rule else warn_about_judges(self.config)
+        found = [*self.left_out, *([] if self.by_rule else warn_about_judges(self.config))]
         if not self.by_rule and self.config.judge.use:
             judges = ", ".join(each.model for each in self.config.models.judges().values())
             found.append(

@@ -187,6 +187,24 @@ def test_a_bench_gives_what_the_command_writes(tmp_path: Path) -> None:
         library.bench(tmp_path / "other")
 
 
+def test_a_bench_warns_of_roles_before_it_asks_anybody(tmp_path: Path) -> None:
+    asked: list[object] = []
+    settings = {"roles.mine": {"use": "m:r", "after": "user"}, "benchmark.cases": "verifiable"}
+    with pytest.warns(UserWarning, match=r"^roles\.mine takes no part in a benchmark$"):
+        library.bench(
+            tmp_path / "bench",
+            model=SCRIPTED,
+            limit=1,
+            seeds=1,
+            settings=settings,
+            progress=asked.append,
+        )
+    assert asked
+    with pytest.raises(UserWarning, match="takes no part"):  # an error in tests
+        library.bench(tmp_path / "other", model=SCRIPTED, settings=settings)
+    assert not (tmp_path / "other").exists()
+
+
 def test_a_model_that_was_replaced_does_not_go_on_with_a_bench(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     import tiny

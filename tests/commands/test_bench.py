@@ -425,6 +425,30 @@ def test_who_has_nobody_to_be_swapped_with_is_counted(aloe: RunAloe, tmp_path: P
     assert "gain" not in ran.result["figures"]["aloe-100"]["candidate"]
 
 
+ROLES = {
+    "[roles.critic]\nuse = 'm:r'\nafter = 'user'\n": "roles.critic takes no part in a benchmark",
+    "[roles.a]\nuse = 'm:r'\n[roles.b]\nuse = 'm:r'\namong = 'assistants'\n": (
+        "roles.a and roles.b take no part in a benchmark"
+    ),
+}
+
+
+@pytest.mark.parametrize(("roles", "told"), ROLES.items(), ids=["one", "two"])
+def test_roles_that_no_benchmark_plays_are_told_before_it_runs(
+    aloe: RunAloe, taught: Path, tmp_path: Path, roles: str, told: str
+) -> None:
+    settings, out = tmp_path / "c.toml", tmp_path / "run"
+    settings.write_text(roles)
+    flags = ("--cases", taught, "--limit", 2, "--seeds", 1, "--config", settings)
+    ahead = run(aloe, out, *flags, "--dry-run")
+    assert not out.exists()
+    ran = run(aloe, out, *flags)
+    assert told in ahead.result["warnings"]
+    assert told in ran.result["warnings"]
+    assert f"warning: {told}" in " ".join(ran.err.split())
+    assert "no part" not in str(run(aloe, tmp_path / "plain", *flags[:-2]).result["warnings"])
+
+
 def test_a_model_has_to_be_named(aloe: RunAloe, tmp_path: Path) -> None:
     assert aloe("bench", "run", "--out", tmp_path / "run").is_one_line_about("--model")
 
