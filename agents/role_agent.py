@@ -170,6 +170,7 @@ class RoleAssistant:
             CallError: the role or a call of it failed.
         """
         exchange = Exchange(
+            role=self.name,
             tree=tree,
             path=hear_all(path, self.name),
             said=hear(user),

@@ -27,6 +27,8 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from random import Random
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -34,6 +36,7 @@ from pydantic import BaseModel, ValidationError
 from aloe.agents.faults import ending_fault, silence, tidied
 from aloe.agents.prompt import Prompt
 from aloe.calls.log import CallLog
+from aloe.calls.sample import vary_seed
 from aloe.errors import ConfigError
 from aloe.files.json_objects import read_object
 from aloe.models.markup import message_in
@@ -48,6 +51,8 @@ T = TypeVar("T")
 class Exchange:
     """What a role sees of an exchange: everything that exists at its place."""
 
+    role: str
+    """Name of the role that sees it."""
     tree: str
     """Id of the tree."""
     path: tuple[Node, ...]
@@ -89,6 +94,19 @@ class Exchange:
     def turn(self) -> int:
         """Number of the exchange on its path, from 1."""
         return len(self.path) // 2 + 1
+
+    def rng(self) -> Random:
+        """Return the role's source of randomness, the same when this exchange is played again.
+
+        It depends on tree, role and the latest message; in a rollout, also on its number.
+        """
+        return self._random
+
+    @cached_property
+    def _random(self) -> Random:
+        latest = self.said or (self.path[-1] if self.path else None)
+        seed = derive_seed("random", self.role, self.tree, latest.id if latest else None)
+        return Random(vary_seed(seed))
 
 
 @dataclass(frozen=True, kw_only=True)

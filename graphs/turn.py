@@ -175,7 +175,7 @@ def _make_hook(place: Place) -> Callable[..., Awaitable[dict[str, Any]]]:
         now = state.copy()
         for role in runtime.context.roles:
             if role.place == place:
-                before, exchange = now.get("user"), _exchange_of(now)
+                before, exchange = now.get("user"), _exchange_of(now, role.name)
                 model = role.model_for(exchange)
                 update = await role.update(exchange, model)
                 now.update(_apply(now, role.name, update))  # type: ignore[typeddict-item]
@@ -196,8 +196,9 @@ async def _recheck(state: TurnWithRoles, changed: Rewording, runtime: Context) -
     return await user.recheck(state["persona"], state["tree"], state["path"], changed)
 
 
-def _exchange_of(state: TurnWithRoles) -> Exchange:
+def _exchange_of(state: TurnWithRoles, role: str) -> Exchange:
     return Exchange(
+        role=role,
         tree=state["tree"],
         path=tuple(state["path"]),
         played=state["persona"],

@@ -4,6 +4,7 @@ import re
 import sys
 import tomllib
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from aloe.agents.registry import prompts_of
 from aloe.agents.scripted import reply
+from aloe.schema import UserNode
 
 TEXT = (Path(__file__).parent.parent / "docs/extending.md").read_text(encoding="utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
@@ -56,6 +58,24 @@ def test_the_settings_on_the_page_grow_a_tree(settings: dict[str, Any]) -> None:
     tree = grow(resolved, model=scripted_model(script))  # type: ignore[arg-type]
     roles = {name for node in tree.nodes for name in node.notes}
     assert roles == set(settings.get("roles", ()))
+
+
+def test_the_mood_on_the_page_is_kept_by_branch() -> None:
+    wanted = config(turns=4, expansion="both").updated(
+        {"roles.mood": {"use": "my_roles:Mood"}}, source="docs"
+    )
+    first, again = (grow(wanted, seed=seed) for seed in (1, 1))
+    assert first == again
+    steps = []
+    for end in first.ends:
+        moods = [node.notes["mood"] for node in first.path(end.id) if isinstance(node, UserNode)]
+        steps.append(tuple(late - early for early, late in pairwise([0, *moods])))
+    assert len(set(steps)) > 1
+    assert {step for each in steps for step in each} == {0, 1, 2}
+    for node in first.users:
+        tired = "I have no patience left." in first.played(node.id).personality
+        assert tired == (node.notes["mood"] > 2)
+        assert node.played
 
 
 def test_the_functions_on_the_page_do_what_they_say() -> None:

@@ -1,5 +1,6 @@
 """What roles get to see of a tree, and that nothing they do to it reaches the tree."""
 
+import asyncio
 import json
 import sys
 from collections.abc import Iterator
@@ -7,10 +8,14 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from builders import PERSONAS, config, grow
+from branching import varied
+from builders import PERSONAS, config, grow, models, scripted_model
 from pydantic_core import to_json
 
+from aloe.calls.log import CallLog
 from aloe.config.roles import Stage
+from aloe.graphs.context import make_context
+from aloe.graphs.rollouts import roll_out
 from aloe.schema import Persona, Tree, UserNode
 
 OTHER = Persona.of("I am 90. I keep owls. I own a mill. I sing in Ghent.", "I whisper. I am proud.")
@@ -36,6 +41,11 @@ def tells(exchange, model):
 def spies(exchange, model):
     SEEN.append(exchange)
     return Update(text=f"This is answer {exchange.turn}.", note={"mine": exchange.turn})
+
+
+def draws(exchange, model):
+    note = [exchange.rng().random(), exchange.rng().random()]
+    return Update(text="Do rest.", note=note) if model.name == "among" else note
 
 
 def deep(exchange, model):
@@ -208,3 +218,41 @@ def test_a_persona_that_a_role_returned_is_the_tree_s_own(own: str) -> None:
     assert [node.played and node.played.axes for node in tree.users] == [{"turn": 1}] + [
         {"turn": 2}
     ] * (len(tree.users) - 1)
+
+
+def drawn(tree: Tree) -> dict[tuple[str, str, str], Any]:
+    """Return what roles drew, by tree, message and role."""
+    notes = ((node, name) for node in tree.nodes for name in node.notes)
+    return {(tree.id, node.id, name): node.notes[name] for node, name in notes}
+
+
+def test_randomness_is_of_a_role_s_own_and_comes_again(own: str) -> None:
+    roles = {
+        "early": {"use": f"{own}:draws", "before": "user"},
+        "late": {"use": f"{own}:draws", "after": "judge"},
+        "other": {"use": f"{own}:draws", "after": "judge"},
+        "among": {"use": f"{own}:draws", "among": "assistants"},
+    }
+    wanted = config(turns=3, expansion="both").updated({"roles": roles}, source="test")
+    found: dict[tuple[str, str, str], Any] = {}
+    for seed in (1, 2):
+        tree = grow(wanted, seed=seed)
+        assert drawn(grow(wanted, seed=seed)) == drawn(tree)
+        found |= drawn(tree)
+    numbers = [number for note in found.values() for number in note]
+    assert {name for _, _, name in found} == set(roles)
+    assert len(set(numbers)) == len(numbers) > 40
+
+
+def test_a_rollout_draws_anew(own: str) -> None:
+    role = {"use": f"{own}:draws", "before": "user"}
+    changes = {"roles": {"mine": role}, "simulation.rollouts": {"count": 3}}
+    wanted = config(turns=2, check_ledger=False).updated(changes, source="test")
+    model = scripted_model(varied)
+    tree = grow(wanted, model=model)
+    context = make_context(wanted, models(wanted, model), CallLog())
+    rolled, again = (asyncio.run(roll_out(tree, context)) for _ in range(2))
+    assert rolled == again
+    numbers = [node.notes["mine"] for node in rolled.users]
+    assert len(numbers) > len(tree.users)
+    assert len({str(each) for each in numbers}) == len(numbers)
