@@ -72,7 +72,7 @@ class RoleAgent:
 
         Args:
             exchange: what there is to see.
-            model: what it asks, for who wants to know the answers; None: its own.
+            model: the model to ask; pass one to read its replies afterwards. None: its own.
 
         Raises:
             RoleError: it failed, or what it returned does not fit its place.

@@ -48,7 +48,7 @@ from aloe.models.open import Message, Model
 from aloe.schema import SPOILING, Fault, Persona, Telling, UserNode, derive_seed, sentences
 
 TRIES = 3
-"""Samples asked for until one is without fault."""
+"""Samples asked for until one has no fault."""
 
 NOTE = "Note:"
 """Opens a fact in the prompt; where the model goes on with a note of its own, it is cut off."""
@@ -61,7 +61,7 @@ AGAINST = "(No new note. The reply goes against what the person told, and the pe
 WANTS = "(No new note. The person wants to know:"
 """What the model is told where there is nothing new to tell, the last three before a text."""
 UNKNOWN = "Like anybody."
-"""How a person is of whom no trait was told yet."""
+"""Manner of a person none of whose traits has been told yet."""
 
 UNSAID = "(That left the note out. Begin with the note.)"
 """What the model is told when it is asked again for a message without its note."""

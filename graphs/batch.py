@@ -73,7 +73,7 @@ class RunProgress:
     """Calls that the run still takes; None if nobody forecast them."""
 
     def add_exchange(self, exchange: FinishedExchange) -> None:
-        """Take notice of an exchange in a tree that goes on growing."""
+        """Record an exchange of a tree that is still growing."""
         known = self.growing.setdefault(exchange.tree, {})
         if self.expected and exchange.nodes[0].id not in known:
             self.expected.end_exchange(exchange.tree)
@@ -98,7 +98,7 @@ class RunProgress:
         return whole
 
     def end(self, tree: str) -> None:
-        """Take notice that a tree is finished, or set aside."""
+        """Record that a tree is finished, or set aside."""
         self.growing.pop(tree, None)
         if self.expected:
             self.expected.end(tree)

@@ -128,7 +128,10 @@ def tree_graph(places: frozenset[Place] = frozenset()) -> CompiledStateGraph[Any
 
 
 def _make_turn(places: frozenset[Place]) -> Callable[..., Awaitable[TurnResult]]:
-    """Return the node of one exchange, which is left out where a model cannot read so far."""
+    """Return the node of one exchange.
+
+    It is skipped where the conversation exceeds a model's context window.
+    """
     graph = turn_graph(places)
 
     async def turn(state: TurnTask, config: RunnableConfig, runtime: Context) -> TurnResult:

@@ -132,9 +132,9 @@ async def answer(state: AssistantTask, runtime: Context) -> dict[str, Any]:
     return {"candidates": [node]}
 
 
-async def judge(state: TurnState, runtime: Context) -> TurnResult:
+async def judge(state: TurnState, runtime: Context) -> dict[str, list[Verdict]]:
     """Compare the candidates with each other."""
-    context, candidates = runtime.context, state["candidates"]
+    context = runtime.context
 
     async def compare(first: AssistantNode, second: AssistantNode) -> Verdict:
         return await context.judge.compare(
@@ -148,8 +148,9 @@ async def judge(state: TurnState, runtime: Context) -> TurnResult:
             )
         )
 
-    verdicts = await compare_all(candidates, compare, context.schedule, at_once=context.at_once)
-    return {"nodes": [state["user"], *candidates], "verdicts": verdicts}
+    at_once = context.at_once
+    found = await compare_all(state["candidates"], compare, context.schedule, at_once=at_once)
+    return {"verdicts": found}
 
 
 async def check(state: TurnState, runtime: Context) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class RunDisplay(Display):
             calls.batches.on_change = self.update
 
     def follow(self, event: "Event") -> None:
-        """Take notice of a finished call."""
+        """Record a finished call."""
         self.newest.add(event)
         if self._progress.expected:
             self._progress.expected.add(event.tree)

@@ -49,7 +49,7 @@ class NewestExchange:
         self._since = 0.0
 
     def add(self, event: "Event") -> None:
-        """Take notice of a finished call; one that failed, or is no sentence, says nothing.
+        """Record a finished call; one that failed, or is no sentence, says nothing.
 
         Nor does a reply whose message is not known.
         """
@@ -62,7 +62,7 @@ class NewestExchange:
             self._put((event.tree, event.about), [*lines, line])
 
     def finish(self, exchange: "FinishedExchange") -> None:
-        """Take notice of an exchange that is complete."""
+        """Record an exchange that is complete."""
         user = next((each.id for each in exchange.nodes if isinstance(each, UserNode)), None)
         self._put((exchange.tree, user), list(describe_exchange(exchange)))
 
