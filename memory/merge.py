@@ -16,7 +16,7 @@ from typing import Any
 from aloe.errors import ConfigError
 from aloe.memory.returns import forget_returns
 from aloe.memory.run_folder import RunFolder, find_home, read_trees
-from aloe.schema import Tree
+from aloe.schema import Tree, UserNode, Verdict
 from aloe.verdict import is_human
 
 
@@ -74,92 +74,135 @@ def merge(trees: Iterable[Tree]) -> list[Tree]:
             by different models, or its user is not the same one: another persona or mood, one who
             answers in one run and not in the other, or another person in a chat.
     """
-    found: dict[str, Tree] = {}
+    found: dict[str, _Union] = {}
     for tree in trees:
-        found[tree.id] = _unite(found[tree.id], tree) if tree.id in found else tree
-    return list(found.values())
+        if tree.id in found:
+            found[tree.id].add(tree)
+        else:
+            found[tree.id] = _Union(tree)
+    return [union.build() for union in found.values()]
 
 
-def _unite(one: Tree, other: Tree) -> Tree:
-    _check_openings(one, other)
-    for agent in one.models.keys() & other.models.keys():
-        if one.models[agent] != other.models[agent]:
-            raise ConfigError(
-                f"tree {one.id}: '{agent}' is {one.models[agent]} in one run and "
-                f"{other.models[agent]} in another; such trees cannot be merged"
-            )
-    for name, same in (
-        ("persona", one.persona.plays_like(other.persona) and _is_played_alike(one, other)),
-        ("mood", one.mood == other.mood or _is_played_by_rule(one)),
-    ):
-        if not same:
-            raise ConfigError(
-                f"tree {one.id}: its {name} in one run is not that in another; such trees cannot "
-                "be merged"
-            )
-    if _are_two_chats(one, other):
-        raise ConfigError(
-            f"tree {one.id}: two chats have this id, as first chats of earlier versions do, or "
-            "those with one --seed; merging them would drop preferences, so leave one out"
-        )
-    if one.disclosure != other.disclosure:
-        ours, theirs = (each.disclosure or "schedule" for each in (one, other))
-        raise ConfigError(
-            f"tree {one.id}: user.disclosure is {ours} in one run and {theirs} in another; such "
-            "trees cannot be merged"
-        )
-    pairs = {frozenset((verdict.first, verdict.second)) for verdict in one.verdicts}
-    new = [v for v in other.verdicts if frozenset((v.first, v.second)) not in pairs]
-    nodes = [node for node in other.nodes if node.id not in one.by_id]
-    verdicts = [*one.verdicts, *new]
-    return replace_fields(
-        one,
-        models=one.models | other.models,
-        nodes=(*one.nodes, *nodes),
-        verdicts=tuple(forget_returns(verdicts) if nodes or new else verdicts),
-    )
+class _Union:
+    """Trees of one id. Their parts are gathered, and one tree is built of them at the end.
 
-
-def _are_two_chats(one: Tree, other: Tree) -> bool:
-    """Whether people chatted in both trees, and neither is how the other was before."""
-    roles = [tree.models.get(role, "") for tree in (one, other) for role in ("user", "judge")]
-    return all(map(is_human, roles)) and not (
-        one.by_id.keys() <= other.by_id.keys() or other.by_id.keys() <= one.by_id.keys()
-    )
-
-
-def _check_openings(one: Tree, other: Tree) -> None:
-    """Make sure that trees whose id was given to them, as in imported data, begin alike.
-
-    An id that follows from persona and seed stands for one user, who may open differently in
-    another run; a given one, such as a number in a file, says nothing about the conversation.
+    Args:
+        tree: the first.
     """
-    first, second = (
-        {node.id: node.content for node in tree.children(None)} for tree in (one, other)
-    )
-    if first.keys() == second.keys() or one.id == Tree.id_for(one.persona, one.seed):
-        return
-    ours, theirs = (
-        shorten(next(iter(texts.values()), ""), 40, placeholder=" ...") for texts in (first, second)
-    )
-    raise ConfigError(
-        f"tree {one.id}: it begins with {ours!r} in one file and with {theirs!r} in another, so "
-        "these are two conversations; give each an 'id' of its own and import them again"
-    )
+
+    def __init__(self, tree: Tree) -> None:
+        self._first = tree
+        self._id = tree.id
+        self._models = tree.models
+        self._nodes = dict(tree.by_id)
+        self._openings = _openings(tree)
+        self._verdicts = [*tree.verdicts]
+        self._compared = set(map(_pair, tree.verdicts))
+
+    def add(self, tree: Tree) -> None:
+        """Take what is new in `tree`.
+
+        Raises:
+            ConfigError: it is another conversation, or was made otherwise.
+        """
+        self._check_openings(tree)
+        self._check_makers(tree)
+        self._models = self._models | tree.models
+        for node in tree.nodes:
+            self._nodes.setdefault(node.id, node)
+        self._openings |= _openings(tree)
+        self._verdicts += [v for v in tree.verdicts if _pair(v) not in self._compared]
+        self._compared.update(map(_pair, tree.verdicts))
+
+    def build(self) -> Tree:
+        """Return the tree of all that was added."""
+        first, nodes = self._first, tuple(self._nodes.values())
+        grown = len(nodes) > len(first.nodes) or len(self._verdicts) > len(first.verdicts)
+        if not grown and self._models == first.models:
+            return first
+        verdicts = forget_returns(self._verdicts) if grown else self._verdicts
+        return replace_fields(first, models=self._models, nodes=nodes, verdicts=tuple(verdicts))
+
+    def _check_makers(self, tree: Tree) -> None:
+        """Make sure that a tree has the models and the user of those before it."""
+        first = self._first
+        for agent in self._models.keys() & tree.models.keys():
+            if self._models[agent] != tree.models[agent]:
+                raise ConfigError(
+                    f"tree {self._id}: '{agent}' is {self._models[agent]} in one run and "
+                    f"{tree.models[agent]} in another; such trees cannot be merged"
+                )
+        for name, same in (
+            ("persona", first.persona.plays_like(tree.persona) and self._is_played_alike(tree)),
+            ("mood", first.mood == tree.mood or self._is_played_by_rule()),
+        ):
+            if not same:
+                raise ConfigError(
+                    f"tree {self._id}: its {name} in one run is not that in another; such trees "
+                    "cannot be merged"
+                )
+        if self._is_another_chat(tree):
+            raise ConfigError(
+                f"tree {self._id}: two chats have this id, as first chats of earlier versions do, "
+                "or those with one --seed; merging them would drop preferences, so leave one out"
+            )
+        if first.disclosure != tree.disclosure:
+            ours, theirs = (each.disclosure or "schedule" for each in (first, tree))
+            raise ConfigError(
+                f"tree {self._id}: user.disclosure is {ours} in one run and {theirs} in another; "
+                "such trees cannot be merged"
+            )
+
+    def _check_openings(self, tree: Tree) -> None:
+        """Make sure that trees whose id was given to them, as in imported data, begin alike.
+
+        An id that follows from persona and seed stands for one user, who may open differently in
+        another run; a given one, such as a number in a file, says nothing about the conversation.
+        """
+        first, openings = self._first, _openings(tree)
+        if self._openings.keys() == openings.keys():
+            return
+        if self._id == Tree.id_for(first.persona, first.seed):
+            return
+        ours, theirs = (
+            shorten(next(iter(texts.values()), ""), 40, placeholder=" ...")
+            for texts in (self._openings, openings)
+        )
+        raise ConfigError(
+            f"tree {self._id}: it begins with {ours!r} in one file and with {theirs!r} in another, "
+            "so these are two conversations; give each an 'id' of its own and import them again"
+        )
+
+    def _is_another_chat(self, tree: Tree) -> bool:
+        """Whether people chatted in all trees, and the last is no later or earlier state of one."""
+        models = (self._models, tree.models)
+        roles = [held.get(role, "") for held in models for role in ("user", "judge")]
+        ours, theirs = self._nodes.keys(), tree.by_id.keys()
+        return all(map(is_human, roles)) and not (ours <= theirs or theirs <= ours)
+
+    def _is_played_by_rule(self) -> bool:
+        """Whether a rule plays the user, which has no mood, whatever older trees say."""
+        users = [node for node in self._nodes.values() if isinstance(node, UserNode)]
+        if self._first.disclosure is None or not users:
+            return False
+        return all((user.played or self._first.persona).preferences for user in users)
+
+    def _is_played_alike(self, tree: Tree) -> bool:
+        """Whether the user is the same in every message that the trees share."""
+        shared = ((self._nodes.get(user.id), user) for user in tree.users)
+        return all(
+            (mine.played or self._first.persona).plays_like(user.played or tree.persona)
+            for mine, user in shared
+            if isinstance(mine, UserNode)
+        )
 
 
-def _is_played_by_rule(tree: Tree) -> bool:
-    """Whether a rule plays the user, which has no mood, whatever older trees say."""
-    users = [user.id for user in tree.users]
-    if tree.disclosure is None or not users:
-        return False
-    return all(tree.played(node).preferences for node in users)
+def _pair(verdict: Verdict) -> frozenset[str]:
+    return frozenset((verdict.first, verdict.second))
 
 
-def _is_played_alike(one: Tree, other: Tree) -> bool:
-    """Whether the user is the same in every message that both trees have."""
-    shared = (user.id for user in one.users if user.id in other.by_id)
-    return all(one.played(node).plays_like(other.played(node)) for node in shared)
+def _openings(tree: Tree) -> dict[str, str]:
+    return {node.id: node.content for node in tree.children(None)}
 
 
 def replace_fields(tree: Tree, **update: Any) -> Tree:

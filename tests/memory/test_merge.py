@@ -219,3 +219,39 @@ def test_trees_whose_roles_let_others_be_played_do_not_merge() -> None:
     assert merge([played, played]) == [played]
     with pytest.raises(ConfigError, match="its persona in one run is not that in another"):
         merge([WIDE, played])
+
+
+@settings(max_examples=30)
+@given(chance=st.randoms(use_true_random=False), labelled=st.booleans())
+def test_many_trees_merge_as_if_one_came_after_the_other(
+    chance: random.Random, labelled: bool
+) -> None:
+    whole = label_returns(WIDE, ReturnRule(horizon=1, z=0)) if labelled else WIDE
+    later = [node.id for node in WIDE.nodes if isinstance(node, UserNode) and node.parent]
+    parts = [
+        without(whole, set(chance.sample(later, chance.randrange(len(later))))) for _ in "abcd"
+    ]
+    parts[2] = replace_fields(parts[2], models=parts[2].models | {"c": "z"})
+    others = [replace_fields(part, id="other") for part in parts[1:]]
+    step_by_step = parts[0]
+    for part in parts[1:]:
+        (step_by_step,) = merge([step_by_step, part])
+    assert merge([parts[0], *others, *parts[1:]])[0] == step_by_step
+
+
+def test_a_tree_is_built_once_however_many_paths_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    opening = user("Hello")
+    paths = [
+        Tree(
+            id="t", persona=PERSONAS[0], seed=0, models={}, verdicts=(),
+            nodes=(opening, assistant(f"good {n}", opening, agent="a")),
+        )
+        for n in range(50)
+    ]  # fmt: skip
+    built = []
+    monkeypatch.setattr(
+        "aloe.memory.merge.replace_fields",
+        lambda tree, **update: built.append(tree) or replace_fields(tree, **update),
+    )
+    (whole,) = merge(paths)
+    assert (len(whole.nodes), len(built)) == (51, 1)
