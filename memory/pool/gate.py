@@ -30,6 +30,9 @@ STORE_EVERY = 256
 """A write to Chroma waits for the disk whatever its size, so vectors go there in lots. Those still
 held are compared all the same, and after a kill they are made again."""
 
+BLOCK = 256
+"""Candidates compared with one another at a time: time and memory grow with the square of it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fate:
@@ -79,6 +82,13 @@ class PersonaPool:
         `texts`: of two near-copies in one batch the first stays.
         """
         vectors = self.embedder.embed(texts)
+        fates: list[Fate] = []
+        for start in range(0, len(texts), BLOCK):
+            block = slice(start, start + BLOCK)
+            fates += self._gate_block(kind, texts[block], vectors[block])
+        return fates
+
+    def _gate_block(self, kind: Kind, texts: Sequence[str], vectors: Vectors) -> list[Fate]:
         with self._explain():
             stored = self.indexes[kind].nearest(vectors, self.threshold - ROUNDING)
         held = _nearest_of(self._held[kind], vectors)
@@ -86,8 +96,8 @@ class PersonaPool:
         fresh: dict[int, str] = {}
         fates = []
         for row, text in enumerate(texts):
-            before = (Neighbour(each, float(among[row, at])) for at, each in fresh.items())
-            nearest = _nearest(stored[row], held[row], *before)
+            before = _nearest_before(among[row], fresh)
+            nearest = _nearest(stored[row], held[row], before)
             accepted = nearest is None or nearest.similarity < self.threshold - ROUNDING
             if accepted:
                 fresh[row] = digest(text)
@@ -174,9 +184,19 @@ def _nearest_of(known: Mapping[str, Vectors], vectors: Vectors) -> list[Neighbou
     if not known:
         return [None] * len(vectors)
     ids = list(known)
-    similarities = vectors @ np.stack([known[each] for each in ids]).T
+    rows = np.concatenate(list(known.values())).reshape(len(ids), -1)
+    similarities = vectors @ rows.T
     best = similarities.argmax(axis=1)
     return [Neighbour(ids[i], float(row[i])) for i, row in zip(best, similarities, strict=True)]
+
+
+def _nearest_before(similarities: Vectors, fresh: Mapping[int, str]) -> Neighbour | None:
+    """Return the nearest of the rows in `fresh`; None if there are none."""
+    if not fresh:
+        return None
+    rows = list(fresh)
+    best = rows[int(similarities[rows].argmax())]
+    return Neighbour(fresh[best], float(similarities[best]))
 
 
 def _nearest(*neighbours: Neighbour | None) -> Neighbour | None:

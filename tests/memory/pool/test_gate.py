@@ -1,13 +1,20 @@
+import random
 import resource
+import tracemalloc
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from bags import BagOfWords
 from pools import ANNA, BERT, CONFIG, admit
 
 from aloe.errors import StoreError
+from aloe.memory.embedder import Vectors, unit
 from aloe.memory.personas import read_personas
+from aloe.memory.pool import gate
 from aloe.memory.pool.open import open_pool
 
 
@@ -23,6 +30,50 @@ def test_of_two_near_copies_in_one_batch_the_first_stays(path: Path) -> None:
         later = pool.gate("profile", [BERT.profile])
         assert not later[0].accepted
         assert pool.gate("personality", [BERT.profile])[0].accepted
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 256])
+def test_candidates_fare_alike_in_blocks_of_any_size(
+    tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = ["one", "two", "three", "four", "five", "six", "seven"]
+    texts = [f"I keep {a} {b} {c}" for a, b, c in product(numbers, numbers, numbers)]
+    random.Random(3).shuffle(texts)
+    texts = [*texts[:150], ANNA.profile, texts[5], ANNA.profile + " Yes."]
+    (whole,) = _fates(tmp_path / "whole.jsonl", [texts])
+    assert 20 < sum(fate.accepted for fate in whole) < 100
+    monkeypatch.setattr(gate, "BLOCK", size)
+    (blocks,) = _fates(tmp_path / "blocks.jsonl", [texts])
+    pieces = _fates(tmp_path / "pieces.jsonl", [texts[:9], texts[9:]])
+    for found in (blocks, [*pieces[0], *pieces[1]]):
+        assert [fate.accepted for fate in found] == [fate.accepted for fate in whole]
+        assert [fate.nearest and fate.nearest.similarity for fate in found] == [
+            fate.nearest and pytest.approx(fate.nearest.similarity, abs=1e-5) for fate in whole
+        ]
+
+
+def _fates(path: Path, batches: list[list[str]]) -> list[list[gate.Fate]]:
+    with open_pool(path, CONFIG, BagOfWords()) as pool:
+        admit(pool, ANNA)
+        return [pool.gate("profile", texts) for texts in batches]
+
+
+def test_a_large_batch_takes_memory_for_its_rows_alone(path: Path) -> None:
+    """All rows compared with all at once would take 64 MB for the similarities alone."""
+    with open_pool(path, CONFIG, Scattered()) as pool:
+        pool.gate("profile", ["."] * 10)
+        tracemalloc.start()
+        pool.gate("profile", [str(n) for n in range(4000)])
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 32e6
+
+
+class Scattered:
+    name = "scattered"
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        return unit(np.random.default_rng(len(texts)).standard_normal((len(texts), 384)))
 
 
 def test_a_full_disk_keeps_what_was_saved(path: Path) -> None:
