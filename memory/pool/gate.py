@@ -136,7 +136,7 @@ class PersonaPool:
         """
         for persona in personas:
             self._append(persona)
-            self.count(persona)
+            self.register(persona)
             for kind in KINDS:
                 self._unstored[kind].append(digest(getattr(persona, kind)))
         if len(self._unstored["profile"]) >= self.store_every:
@@ -173,8 +173,8 @@ class PersonaPool:
         then = f"{counted(len(self), 'persona')} saved; the same command resumes from there"
         append_lines(path, as_line(persona), then=then)
 
-    def count(self, persona: Persona) -> None:
-        """Count a persona whose line is there."""
+    def register(self, persona: Persona) -> None:
+        """Take note of a persona whose line is there."""
         self.ids.add(persona.id)
         self.cells.update(find_cells(persona.axes))
 

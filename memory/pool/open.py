@@ -66,7 +66,7 @@ def open_pool(
         for kind, text in texts.of_seeds():
             wanted[kind].add(digest(text))
         for persona in texts.personas():
-            pool.count(persona)
+            pool.register(persona)
             for kind in KINDS:
                 wanted[kind].add(digest(getattr(persona, kind)))
         cut_torn_line(path)
