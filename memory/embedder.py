@@ -3,8 +3,9 @@
 The default is all-MiniLM-L6-v2 as int8 ONNX, a file from a package, run by onnxruntime on the CPU:
 no key, no download, no torch. Chroma's default embedder downloads its weights on first use, so it
 is never used. The package has no tokenizer; the WordPiece vocabulary is in `memory/minilm/`, and
-texts are treated as in the original: lower case, 256 tokens, mean over the tokens, unit length. Any
-OpenAI-compatible embedding endpoint can take its place.
+texts are treated as in the original: lower case, mean over the tokens, unit length. The original
+cuts a text after 256 tokens; here the rest goes through the network in windows of as many, and the
+mean is over all of them. Any OpenAI-compatible embedding endpoint can take its place.
 
 Similarities of two embedders cannot be compared, so every embedder has a name and every store
 remembers it (see `aloe.memory.pool.store`).
@@ -37,6 +38,7 @@ DEFAULT_EMBEDDER = "minilm"
 VOCABULARY = Path(__file__).parent / "minilm" / "vocab.txt.gz"
 NETWORK = "network.onnx"
 MAX_TOKENS = 256
+"""Tokens of a window."""
 BATCH = 4
 """Texts in one run of the network: on a CPU more of them cost more in padding than they save."""
 BATCH_TOKENS = 256
@@ -81,13 +83,25 @@ class MiniLmEmbedder:
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return one unit vector a text, in order.
 
-        Texts of like length go through the network together, so little is spent on padding.
+        Texts of like length go through the network together, so little is spent on padding. What
+        follows the first window of a long text goes separately, and changes no other vector.
         """
-        ids = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
-        found = np.zeros((len(texts), 384), dtype=np.float32)
+        encodings = self._tokenizer.encode_batch(list(texts))
+        found = self._embed_ids([encoding.ids for encoding in encodings])
+        later = [(row, o.ids) for row, each in enumerate(encodings) for o in each.overflowing]
+        if later:
+            rows, ids = zip(*later, strict=True)
+            found[[*set(rows)]] *= MAX_TOKENS
+            weights = np.array([[len(each)] for each in ids], dtype=np.float32)
+            np.add.at(found, [*rows], self._embed_ids(ids) * weights)
+        return unit(found)
+
+    def _embed_ids(self, ids: Sequence[Sequence[int]]) -> Vectors:
+        """Return the mean of the last layer for each window of tokens."""
+        found = np.zeros((len(ids), 384), dtype=np.float32)
         for rows in _batches([*map(len, ids)]):
             found[rows] = self._forward([ids[row] for row in rows])
-        return unit(found)
+        return found
 
     def _forward(self, token_ids: Sequence[Sequence[int]]) -> Vectors:
         """Return the mean of the last layer over the tokens of each text."""

@@ -78,8 +78,23 @@ def test_without_room_for_a_copy_the_network_is_read_as_it_is(
     assert not list((tmp_path / "aloe").iterdir())
 
 
-def test_a_long_text_is_cut_not_refused(minilm: MiniLmEmbedder) -> None:
-    assert minilm.embed(["word " * 2000]).shape == (1, 384)
+def test_all_of_a_long_text_counts(minilm: MiniLmEmbedder) -> None:
+    beginning = " ".join(f"I keep {n} bees near the river." for n in range(40))
+    sea = beginning + " I love boats and fishing on the open sea." * 25
+    law = beginning + " I study law and mathematics in a cold town." * 25
+    one, other, same, last = minilm.embed([sea, law, sea, "I study law in a town."])
+    assert one @ other < 0.95
+    np.testing.assert_allclose(one, same, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(one), 1.0, atol=1e-5)
+    assert other @ last > one @ last + 0.1
+
+
+def test_a_long_text_changes_no_short_one(minilm: MiniLmEmbedder) -> None:
+    short = ["I bake.", "I keep bees and goats in Crete.", "word " * 254]
+    np.testing.assert_array_equal(
+        minilm.embed([*short, "word " * 256, "sea " * 2000])[:3],
+        minilm.embed([*short, "a " * 254])[:3],
+    )
 
 
 @pytest.mark.parametrize("name", ["mini", "openai:", "scripted:bags:Nothing", "scripted:nowhere:X"])
