@@ -8,7 +8,7 @@ cuts a text after 256 tokens; here the rest goes through the network in windows 
 mean is over all of them. Any OpenAI-compatible embedding endpoint can take its place.
 
 Similarities of two embedders cannot be compared, so every embedder has a name and every store
-remembers it (see `aloe.memory.pool.store`).
+remembers it (see `aloe.memory.pool.store`). Where texts of a store are known, vectors decide.
 """
 
 import gzip
@@ -46,13 +46,16 @@ BATCH_TOKENS = 256
 PADDING = 8
 """Tokens of padding that one more text in a run may bring: about what a run of its own costs."""
 
+SAME = 0.99
+"""Similarity of two vectors of one text from which one model counts as having made both."""
+
 
 class Embedder(Protocol):
     """Turns texts into unit vectors."""
 
     @property
     def name(self) -> str:
-        """What a store calls it: two embedders with one name give comparable vectors."""
+        """What a store calls it."""
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return one unit vector a text, in order."""
@@ -64,6 +67,15 @@ def unit(vectors: Any) -> Vectors:
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     scaled: Vectors = rows / np.maximum(lengths, 1e-12)
     return scaled
+
+
+def made_by(embedder: Embedder, text: str, vector: Vectors) -> bool:
+    """Return whether `embedder` makes this vector of `text`, apart from rounding.
+
+    A name does not settle it: two servers may each call another model by one name.
+    """
+    (now,) = embedder.embed([text])
+    return now.shape == vector.shape and float(now @ vector) >= SAME
 
 
 def read_vocabulary() -> list[str]:

@@ -202,6 +202,11 @@ class DescriptionIndex:
         )
         return again(question)
 
+    def find(self, description: str) -> Vectors | None:
+        """Return the stored vector of a description; None if there is none."""
+        got = self._ask(lambda: self._collection.get(ids=[description], include=["embeddings"]))
+        return np.asarray(got["embeddings"][0], dtype=np.float32) if got["ids"] else None
+
     def load(self, wanted: Set[str] | None) -> set[str]:
         """Read stored vectors into memory, the `wanted` or all; return the ids of all stored."""
         found: set[str] = set()

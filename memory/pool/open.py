@@ -18,7 +18,13 @@ from aloe.memory.personas import iter_personas
 from aloe.memory.pool.files import PoolFiles
 from aloe.memory.pool.gate import PersonaPool
 from aloe.memory.pool.index import DescriptionIndex
-from aloe.memory.pool.store import REMEDY, connect, explain_store_failure, open_collection
+from aloe.memory.pool.store import (
+    REMEDY,
+    check_vectors,
+    connect,
+    explain_store_failure,
+    open_collection,
+)
 from aloe.schema import Persona, digest
 
 SYNC_BATCH = 1024
@@ -65,12 +71,15 @@ def open_pool(
         wanted: dict[Kind, set[str]] = {kind: set() for kind in KINDS}
         for kind, text in texts.of_seeds():
             wanted[kind].add(digest(text))
+        longest: dict[Kind, str] = {}
         for persona in texts.personas():
             pool.register(persona)
             for kind in KINDS:
                 wanted[kind].add(digest(getattr(persona, kind)))
+                longest[kind] = max(longest.get(kind, ""), getattr(persona, kind), key=len)
         cut_torn_line(path)
         with explain_store_failure(config.store or files.folder, REMEDY):
+            check_vectors(indexes, longest, embedder, config.store or str(files.chroma))
             _bring_level(pool, wanted, texts, on_embedded=on_embedded)
         try:
             yield pool

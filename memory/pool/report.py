@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from aloe.memory.axes import KINDS, MIX, Kind, find_cells
-from aloe.memory.embedder import Embedder, Vectors
+from aloe.memory.embedder import Embedder, Vectors, made_by
 from aloe.memory.imports import as_descriptions
 from aloe.memory.pool.growth import Outcome
 from aloe.memory.pool.pairing import find_conflicts
@@ -75,12 +75,18 @@ def measure_pool(
 def gather_vectors(
     personas: Sequence[Persona], embedder: Embedder, stored: Mapping[Kind, Mapping[str, Vectors]]
 ) -> dict[Kind, Vectors]:
-    """Return one row a persona, by kind, embedding only what is not in `stored` (by text id)."""
+    """Return one row a persona, by kind, embedding only what is not in `stored` (by text id).
+
+    Of a store whose vectors the embedder would make otherwise nothing is taken beside new ones.
+    """
     found: dict[Kind, Vectors] = {}
     for kind in KINDS:
         texts = {digest(text): text for p in personas for text in [str(getattr(p, kind))]}
         known = dict(stored.get(kind, {}))
         missing = [each for each in texts if each not in known]
+        probe = max(texts.keys() & known.keys(), key=lambda each: len(texts[each]), default=None)
+        if missing and probe and not made_by(embedder, texts[probe], known[probe]):
+            known, missing = {}, list(texts)
         if missing:
             made = embedder.embed([texts[each] for each in missing])
             known |= dict(zip(missing, made, strict=True))

@@ -1,9 +1,10 @@
 """Where a pool's vectors are kept: Chroma in a folder beside it, or a shared server.
 
-A store remembers the embedder and the threshold that it was made with, and refuses others.
+A store remembers the embedder and the threshold that it was made with, and refuses others. It is
+also refused if the embedder of that name now makes other vectors of its texts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from urllib.parse import urlsplit
 from aloe.config import PersonasConfig
 from aloe.errors import AloeError, ConfigError, StoreError
 from aloe.memory.axes import KINDS, Kind
-from aloe.memory.embedder import Embedder, Vectors
+from aloe.memory.embedder import Embedder, Vectors, made_by
 from aloe.memory.pool.files import PoolFiles
 from aloe.memory.pool.index import GRAPH, DescriptionIndex
+from aloe.schema import digest
 from aloe.secrets import one_line, redact
 
 REMEDY = (
@@ -107,7 +109,7 @@ def open_collection(
         kind, embedding_function=None, metadata={"hnsw:space": "cosine", **GRAPH, **made_with}
     )
     stored = collection.metadata or {}
-    where = config.store or files.folder
+    where = config.store or files.chroma
     for what, now in made_with.items():
         if stored.get(what) != now:
             raise StoreError(
@@ -115,6 +117,26 @@ def open_collection(
                 "back, name another --out, or delete it to embed again"
             )
     return collection
+
+
+def check_vectors(
+    indexes: Mapping[Kind, DescriptionIndex],
+    texts: Mapping[Kind, str],
+    embedder: Embedder,
+    where: str,
+) -> None:
+    """Make sure that the stored vectors of these texts are those that `embedder` makes.
+
+    Raises:
+        StoreError: they are another model's, or were made otherwise.
+    """
+    for kind, text in texts.items():
+        vector = indexes[kind].find(digest(text))
+        if vector is not None and not made_by(embedder, text, vector):
+            raise StoreError(
+                f"{where} was made with another embedder, though of the name {embedder.name}: its "
+                "vectors differ; name the server that made it, or delete it to embed again"
+            )
 
 
 def read_vectors(path: Path, embedder: str) -> dict[Kind, dict[str, Vectors]]:

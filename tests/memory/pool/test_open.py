@@ -1,6 +1,7 @@
 import gzip
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from bags import BagOfWords
 from pools import ANNA, BERT, CARO, CONFIG, admit
 
 from aloe.errors import InputError, StoreError
+from aloe.memory.embedder import Vectors, unit
 from aloe.memory.personas import read_personas
 from aloe.memory.pool.files import PoolFiles, count_saved
 from aloe.memory.pool.open import open_pool
@@ -157,3 +159,23 @@ def test_a_gzipped_pool_is_not_grown(tmp_path: Path) -> None:
         open_pool(tmp_path / "personas.jsonl.gz", CONFIG, BagOfWords()),
     ):
         pass
+
+
+class _Server(BagOfWords):
+    """A model of a name that others have too."""
+
+    def __init__(self, sign: int, dimensions: int = 384) -> None:
+        self._sign, self._dimensions = sign, dimensions
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        return unit(self._sign * super().embed(texts)[:, ::-1][:, : self._dimensions])
+
+
+def test_another_model_of_the_same_name_is_refused(path: Path) -> None:
+    with open_pool(path, CONFIG, _Server(1)) as pool:
+        admit(pool, ANNA, BERT)
+    with open_pool(path, CONFIG, _Server(1)) as pool:
+        assert not pool.gate("profile", [ANNA.profile])[0].accepted
+    for other in (_Server(-1), _Server(1, 200)):
+        with pytest.raises(StoreError, match=r"chroma was made with another embedder, though"):
+            open_pool(path, CONFIG, other).__enter__()

@@ -31,8 +31,11 @@ def test_vectors_are_made_only_where_none_are_stored() -> None:
         for kind in ("profile", "personality")
     }
     again = report.gather_vectors(PEOPLE, Counting(), stored)  # type: ignore[arg-type]
-    assert Counting.asked == 10
+    assert Counting.asked == 12  # one more of each kind shows who made what is stored
     np.testing.assert_array_equal(first["profile"], again["profile"])
+    others = {kind: {each: -row for each, row in rows.items()} for kind, rows in stored.items()}
+    anew = report.gather_vectors(PEOPLE, Counting(), others)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(first["profile"], anew["profile"])
 
 
 def test_nearest_pairs_and_duplicates() -> None:
