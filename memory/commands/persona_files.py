@@ -203,6 +203,7 @@ def split(
     """
     from aloe.config import load
     from aloe.memory import splitting
+    from aloe.memory.pool import blur
     from aloe.memory.pool.files import find_strange
     from aloe.memory.run_folder import check_out
 
@@ -215,10 +216,16 @@ def split(
     limit = settings.threshold if threshold is None else threshold
     splitting.check_threshold(limit)
     others = None
-    if against:
-        others = load_vectors(*read_pool(against, config))
     wanted = _shares(shares)
     found = load_vectors(path, personas, settings)
+    # A threshold that somebody names is taken at their word.
+    blurs = blur.find_blurs(personas, found, limit) if threshold is None else []
+    found = blur.replace_blurred(blurs, personas, found)
+    if against:
+        known = read_pool(against, config)
+        others = blur.replace_blurred(blurs, known[1], load_vectors(*known))
+    for each in blurs:
+        say(each.describe("are kept on one side"))
     done = splitting.split(personas, found, wanted, limit, drawn, against=others)
     splitting.check_filled(done, wanted, limit)
     splitting.write_parts(out, personas, done)

@@ -67,6 +67,8 @@ def import_files(
         keep_near=keep_near,
     )
     _name_rows(report)
+    for blur in report.blurred:
+        say(blur.describe("were refused"))
     show(Text(_summarise(out, report)), as_json=as_json, lines=True, cut=False)
     finish({"out": str(out), "refused": len(report.near), **asdict(report)}, as_json=as_json)
     if not report.added and not report.known:

@@ -255,12 +255,16 @@ def check(
     Example: `aloe personas check personas.jsonl`
     """
     from aloe.memory.pool import report
+    from aloe.memory.pool.blur import find_blurs, replace_blurred
     from aloe.memory.splitting import check_threshold
 
     path, personas, settings = read_pool(file, config)
     limit = settings.threshold if threshold is None else threshold
     check_threshold(limit)
-    pairs = report.find_duplicates(personas, load_vectors(path, personas, settings), limit)
+    found = load_vectors(path, personas, settings)
+    # A threshold that somebody names is taken at their word.
+    blurs = find_blurs(personas, found, limit) if threshold is None else []
+    pairs = report.find_duplicates(personas, replace_blurred(blurs, personas, found), limit)
     contradictions = report.find_contradictory(personas)
     unsound = report.count_broken_rules(personas)
     lines = [
@@ -270,6 +274,7 @@ def check(
     ]
     lines += [f"{p} contradicts itself on {', '.join(t)}" for p, t in _first(contradictions)]
     lines += [f"{count} times {rule}" for rule, count in unsound.most_common()]
+    lines += [blur.describe("were looked for") for blur in blurs]
     lines.append(
         f"{counted(len(personas), 'persona')}: {counted(len(pairs), 'pair')} at {limit} or more "
         f"(all pairs compared), {len(contradictions)} self-contradictory, "
@@ -281,6 +286,7 @@ def check(
             "personas": len(personas),
             "threshold": limit,
             "pairs": [_pair_json(pair) for pair in pairs],
+            "blurred": [asdict(blur) for blur in blurs],
             "contradictory": {p: list(t) for p, t in contradictions.items()},
             "unsound": dict(unsound),
         },

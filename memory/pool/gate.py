@@ -75,13 +75,18 @@ class PersonaPool:
         """Return the number of personas."""
         return len(self.ids)
 
-    def gate(self, kind: Kind, texts: Sequence[str]) -> list[Fate]:
-        """Embed candidates and decide each, in order; those accepted are held until admitted.
+    def gate(self, kind: Kind, texts: Sequence[str], vectors: Vectors | None = None) -> list[Fate]:
+        """Decide candidates in order; those accepted are held until admitted.
 
         A candidate is compared with the pool, with what is held, and with those before it in
         `texts`: of two near-copies in one batch the first stays.
+
+        Args:
+            kind: what they describe.
+            texts: the candidates.
+            vectors: one row a text, if they were embedded before.
         """
-        vectors = self.embedder.embed(texts)
+        vectors = self.embedder.embed(texts) if vectors is None else vectors
         fates: list[Fate] = []
         for start in range(0, len(texts), BLOCK):
             block = slice(start, start + BLOCK)
@@ -123,9 +128,9 @@ class PersonaPool:
         """Return whether a description of this id is in the pool, or held until admitted."""
         return description in self.indexes[kind] or description in self._held[kind]
 
-    def hold(self, kind: Kind, texts: Sequence[str]) -> None:
-        """Embed texts that are to be admitted whatever they are near to."""
-        vectors = self.embedder.embed(texts)
+    def hold(self, kind: Kind, texts: Sequence[str], vectors: Vectors | None = None) -> None:
+        """Hold texts that are to be admitted whatever they are near to, embedded before or now."""
+        vectors = self.embedder.embed(texts) if vectors is None else vectors
         self._held[kind] |= {digest(t): v for t, v in zip(texts, vectors, strict=True)}
 
     def admit(self, personas: Sequence[Persona]) -> None:

@@ -18,8 +18,10 @@ from aloe.memory.imports import (
     match_personalities,
     read_foreign,
 )
+from aloe.memory.pool.blur import Blur, find_blur
 from aloe.memory.pool.gate import Fate, PersonaPool
 from aloe.memory.pool.open import open_pool
+from aloe.memory.pool.wording_gate import WordingGate
 from aloe.schema import Persona
 
 NO_ROWS: Mapping[str, Sequence[Place]] = MappingProxyType({})
@@ -51,6 +53,8 @@ class ImportReport:
     known: int
     """Profiles that were in it before, word for word."""
     near: list[NearCopy]
+    blurred: list[Blur]
+    """Of which kinds of texts the embedder could tell nothing, so words alone decided."""
     repeated: list[str]
     unmatched: list[str]
     """Where the profiles stand that contradict every personality."""
@@ -104,6 +108,7 @@ def import_personas(
             personas=len(pool),
             known=known,
             near=gate.near,
+            blurred=gate.blurred,
             repeated=given.repeated,
             unmatched=[str(given.places[p.id]) for p in loose["profile"] if p.id not in joined],
             unused=[str(given.places[p.id]) for p in loose["personality"] if p.id not in joined],
@@ -220,7 +225,9 @@ class _ImportGate:
 
     def __init__(self, pool: PersonaPool, given: _Given, *, keep_near: bool) -> None:
         self.near: list[NearCopy] = []
+        self.blurred: list[Blur] = []
         self._pool = pool
+        self._wording = WordingGate(pool)
         self._given = given
         self._keep_near = keep_near
 
@@ -241,13 +248,21 @@ class _ImportGate:
             self._pool.hold(kind, texts)
             return wanted
         kept = []
-        for description, fate in zip(wanted, self._pool.gate(kind, texts), strict=True):
+        for description, fate in zip(wanted, self._decide(kind, texts), strict=True):
             known = fate.nearest is not None and fate.nearest.id == description.id
             if fate.accepted or (known and kind == "personality"):
                 kept.append(description.near(fate.nearest.similarity if fate.nearest else None))
             else:
                 self._refuse(description, fate, rows)
         return kept
+
+    def _decide(self, kind: Kind, texts: Sequence[str]) -> list[Fate]:
+        vectors = self._pool.embedder.embed(texts)
+        blur = find_blur(kind, texts, vectors, self._pool.threshold)
+        if blur is None:
+            return self._pool.gate(kind, texts, vectors)
+        self.blurred.append(blur)
+        return self._wording.gate(kind, texts, vectors)
 
     def new_wholes(self) -> Iterator[Persona]:
         """Yield the first whole persona of each new profile; a personality may return."""

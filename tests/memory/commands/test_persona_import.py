@@ -9,7 +9,6 @@ from aloe.memory.personas import read_personas
 from aloe.memory.pool.importer import ImportReport, import_personas
 
 NEAREST = Path(__file__).parents[2] / "golden" / "nearest.json"
-CITIES = [f"Town {chr(65 + n)}" for n in range(25)]
 WRITER = "scripted:aloe.agents.scripted_writer:reply"
 NOBODY = "I am single. My wife dives."
 """A profile that contradicts itself, and so every personality."""
@@ -66,21 +65,22 @@ def test_importing_hub_lines_takes_the_seeds_personalities(
 def test_what_is_left_out_of_an_import_is_named(
     tmp_path: Path, bag_settings: Path, aloe: RunAloe
 ) -> None:
-    rows = [f"A restorer of old violins who sails and bakes bread in {city}." for city in CITIES]
+    lives = [f"I restore fiddles{n}, sail ships{n} and bake rye{n} in town{n}." for n in range(24)]
+    rows = [*lives, *(f"{life} Yes." for life in lives)]
     hub, out = tmp_path / "hub.jsonl", tmp_path / "personas.jsonl"
     lines = [json.dumps({"persona": row}) for row in (*rows, NOBODY, "A diver.", rows[0])]
     hub.write_text("\n".join(lines))
     given = ("personas", "import", hub, "--config", bag_settings, "--json", "--out")
     ran = aloe(*given, out)
     near = ran.result["near"]
-    assert (ran.result["added"], ran.result["refused"]) == (2, len(CITIES) - 1)
-    assert [each["row"] for each in near] == [f"{hub}:{line}" for line in range(2, len(rows) + 1)]
+    assert (ran.result["added"], ran.result["refused"]) == (25, 24)
+    assert [each["row"] for each in near] == [f"{hub}:{line}" for line in range(25, 49)]
     assert ran.result["unmatched"] == [f"{hub}:{len(rows) + 1}"]
-    assert {each["like"] for each in near} == {f"{hub}:1"}
+    assert [each["like"] for each in near] == [f"{hub}:{line}" for line in range(1, 25)]
     assert all(each["similarity"] >= 0.8 for each in near)
     assert ran.result["repeated"] == [f"{hub}:{len(lines)} says the same as {hub}:1"]
     shown = " ".join(ran.err.split())
-    assert f"{hub}:2 is" in shown
+    assert f"{hub}:25 is" in shown
     assert "24 near-copies refused (--keep-near keeps them)" in shown
     assert "and 4 more" in shown
     assert aloe(*given, tmp_path / "all.jsonl", "--keep-near").result["added"] == len(rows) + 1
