@@ -88,7 +88,7 @@ class TreeDpoTrainer(TreeTrainer):
                 "rewards/chosen": beta * chosen,
                 "rewards/rejected": beta * rejected,
                 "rewards/margins": beta * (chosen - rejected),
-                "rewards/accuracies": chosen > rejected,
+                "rewards/accuracies": ((chosen - rejected).sign() + 1) / 2,  # half for a tie
             }
         )
         lengths = torch.bincount(batch["owners"], minlength=count_answers(batch))
