@@ -46,6 +46,19 @@ _OWN: dict[Method, dict[str, Any]] = {
 """What we change of TRL's defaults: its length limits cut or drop late turns without a word, KTO
 needs other replies in the same batch, and GRPO a group of them, of which it cuts off long ones."""
 
+_MEASURED: dict[Method, tuple[str, ...]] = {
+    "sft": (),
+    "dpo": tuple(f"rewards/{name}" for name in ("accuracies", "chosen", "margins", "rejected")),
+    "kto": ("kl", *(f"rewards/{name}" for name in ("chosen", "margins", "rejected"))),
+    "reward": ("accuracy", "margin", "max_reward", "mean_reward", "min_reward"),
+    "grpo": (),
+}
+"""What is measured of rows held out beside the loss, by which the best checkpoint can be chosen."""
+_BY_TRL: dict[Method, tuple[str, ...]] = dict.fromkeys(
+    ("sft", "dpo"), ("entropy", "mean_token_accuracy")
+)
+"""What is measured as well where trees are not packed."""
+
 _READ_BY_TREES = {"beta", "loss_type", "loss_weights", "router_aux_loss_coef"}
 _SET_BY_PACKING = (
     "per_device_train_batch_size",
@@ -118,6 +131,7 @@ def make_arguments(
     given = dict(settings.arguments)
     _check_names(given, kind, packed=packed)
     _check_length("training.arguments", given)
+    _check_metric(given.get("metric_for_best_model"), method, packed=packed)
     if method == "dpo":
         given |= _losses(given, packed=packed)
     defaults = {
@@ -158,6 +172,22 @@ def _check_length(where: str, given: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"{where}: max_steps (--max-steps) and num_train_epochs (--epochs) both say how long "
             "to train; give one of them"
+        )
+
+
+def _check_metric(name: Any, method: Method, *, packed: bool) -> None:
+    """Refuse to choose the best checkpoint by what is not measured, which would end a training."""
+    if name is None:
+        return
+    if method == "grpo":
+        raise ConfigError(
+            "training.arguments: leave out 'metric_for_best_model': grpo evaluates no rows held out"
+        )
+    measured = ("loss", *_MEASURED[method], *(("aux_loss",) if packed else _BY_TRL.get(method, ())))
+    if str(name).removeprefix("eval_") not in measured:
+        raise ConfigError(
+            f"training.arguments: metric_for_best_model is {name!r}, which {method} does not "
+            f"measure; take one of {', '.join(f'eval_{each}' for each in measured)}"
         )
 
 

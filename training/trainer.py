@@ -15,6 +15,7 @@ import torch
 import transformers
 from accelerate.utils import gather_object
 
+from aloe.errors import ConfigError
 from aloe.training.activations import keep_less
 from aloe.training.adapters import add_in_place
 from aloe.training.attention import use_tree_attention
@@ -36,6 +37,15 @@ def _balance(config: Any, arguments: Any) -> float:
         return 0.0
     given = getattr(arguments, "router_aux_loss_coef", None)
     return float(getattr(config, "router_aux_loss_coef", 0.0) if given is None else given)
+
+
+def _check_experts(arguments: Any, balance: float) -> None:
+    """Refuse to choose a checkpoint by the balance of experts where none is measured."""
+    if not balance and str(arguments.metric_for_best_model).endswith("aux_loss"):
+        raise ConfigError(
+            "training.arguments: metric_for_best_model is aux_loss, and the model has no experts "
+            "that are balanced; name another figure"
+        )
 
 
 def _use_one_gpu(arguments: Any) -> None:
@@ -66,6 +76,7 @@ class TreeTrainer(transformers.Trainer):
         self.measured: dict[str, list[float]] = defaultdict(list)
         self._evaluated: list[tuple[float, int]] = []
         self._balance = _balance(self.model.config.get_text_config(), self.args)
+        _check_experts(self.args, self._balance)
         with require_same_scores(self.model, [*rows, *held_out], self.accelerator.autocast):
             score_in_head(self.model)
             use_tree_attention(self.model)
@@ -115,6 +126,7 @@ class TreeTrainer(transformers.Trainer):
         sums = torch.tensor(self._evaluated, dtype=torch.float64).sum(dim=0).to(self.args.device)
         loss, items = self.accelerator.reduce(sums.float()).tolist()
         found.metrics[f"{metric_key_prefix}_loss"] = loss / items
+        found.metrics.update(self._average(EVALUATION))  # by which the best one may be chosen
         return found
 
     def get_train_dataloader(self) -> Any:
@@ -132,13 +144,16 @@ class TreeTrainer(transformers.Trainer):
             self.measured[kind + name] += value.detach().float().flatten().tolist()
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log, with the means over all processes of what was measured since the last time."""
+        """Log, in training with the means of what was measured since the last time."""
         evaluated = any(name.startswith(EVALUATION) for name in logs)
-        names = [name for name in self.measured if name.startswith(EVALUATION) == evaluated]
+        super().log(logs if evaluated else {**logs, **self._average("")}, start_time)
+
+    def _average(self, kind: str) -> dict[str, float]:
+        """Return the means over all processes of what was measured, in `EVALUATION` or without."""
+        names = [each for each in self.measured if each.startswith(EVALUATION) == bool(kind)]
         own = {name: self.measured.pop(name) for name in names}
         taken: dict[str, list[float]] = defaultdict(list)
         for share in gather_object([own]):  # of each process
             for name, values in share.items():
                 taken[name] += values
-        means = {name: sum(values) / len(values) for name, values in taken.items()}
-        super().log({**logs, **means}, start_time)
+        return {name: sum(values) / len(values) for name, values in taken.items()}

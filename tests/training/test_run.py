@@ -30,6 +30,7 @@ from aloe.memory.verifiable.catalogue import find_wish
 from aloe.models.checkpoint import load_checkpoint
 from aloe.models.open import open_model
 from aloe.schema import Persona, Tree
+from aloe.training.arguments import _BY_TRL, _MEASURED, make_arguments
 from aloe.training.card import _passport, write_card
 from aloe.training.checks import check_settings
 from aloe.training.curves import draw_curves, draw_sparkline, find_held_out
@@ -912,7 +913,9 @@ def test_rows_held_out_are_evaluated_before_and_after(aloe, base, run, tmp_path,
     before, after = record["held_out_figures"]["eval_loss"]
     assert before == pytest.approx(0.6931, abs=1e-3)
     assert after < before
-    assert 0.5 < record["held_out_figures"]["eval_rewards/accuracies"][1] <= 1
+    chance, right = record["held_out_figures"]["eval_rewards/accuracies"]
+    assert chance == (0.5 if packing == "--tree-packing" else 0)  # of TRL's, which counts no ties
+    assert 0.5 < right <= 1
     card = (tmp_path / "dpo" / "README.md").read_text()
     assert "3 more held out" in card
     assert "eval_loss, before and after" in card
@@ -943,6 +946,57 @@ def test_the_figures_are_those_of_the_checkpoint_that_is_saved(aloe, base, tmp_p
     assert "3 steps (saved: that of step 1), loss" in ran.out
     assert "(before and at step 1)" in ran.out
     assert "| saved model | of step 1, the best checkpoint |" in (out / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("method", "packing", "metric"),
+    [
+        ("sft", "--tree-packing", "loss"),
+        ("dpo", "--tree-packing", "rewards/accuracies"),
+        ("sft", "--no-tree-packing", "eval_mean_token_accuracy"),
+        ("dpo", "--no-tree-packing", "eval_rewards/margins"),
+        ("kto", None, "kl"),
+        ("reward", None, "eval_margin"),
+    ],
+)
+def test_the_best_checkpoint_is_chosen_by_what_is_measured(
+    aloe, base, tmp_path, method, packing, metric
+):
+    packed = packing == "--tree-packing"
+    reply = {"completion": pair()["chosen"], "label": True} if method == "kto" else {}
+    row = {**pair(), **reply, **({"completion": pair()["chosen"]} if method == "sft" else {})}
+    (tmp_path / "data").mkdir()
+    rows = [row, {**row, "prompt": [{"role": "user", "content": "Bread?"}], "label": False}]
+    rows = rows if method == "kto" else [row]
+    for name in ("train", "test"):
+        file = tmp_path / "data" / f"{name}.jsonl"
+        file.write_text("".join(json.dumps(each) + "\n" for each in rows))
+    (tmp_path / "c.toml").write_text(
+        f'[training.arguments]\nload_best_model_at_end = true\nmetric_for_best_model = "{metric}"\n'
+        'save_strategy = "epoch"\n'
+    )
+    ran = aloe("train", method, "--data", tmp_path / "data", "--model", base, "--out",
+               tmp_path / "out", "--config", tmp_path / "c.toml", "--quiet",
+               *[packing][: bool(packing)], *["--from-base"][: method == "dpo"])  # fmt: skip
+    assert ran.code == 0, ran.err
+    checkpoint = next((tmp_path / "out" / "checkpoints").glob("checkpoint-*"))
+    history = json.loads((checkpoint / "trainer_state.json").read_text())["log_history"]
+    evaluated = next(entry for entry in reversed(history) if "eval_loss" in entry)
+    more = () if packed else _BY_TRL.get(method, ())
+    assert {f"eval_{name}" for name in ("loss", *_MEASURED[method], *more)} <= evaluated.keys()
+
+
+@pytest.mark.parametrize("method", ["sft", "dpo", "kto", "reward", "grpo"])
+def test_what_is_not_measured_chooses_no_checkpoint(method, tmp_path):
+    for name in ("eval_rewards/acuracies", "aux_loss", ""):
+        settings = TrainingConfig(arguments={"metric_for_best_model": name})
+        said = "evaluates no rows" if method == "grpo" else "one of eval_loss"
+        with pytest.raises(ConfigError, match=said):
+            make_arguments(method, settings, checkpoints=tmp_path, seed=0, packed=False)
+    settings = TrainingConfig(arguments={"metric_for_best_model": "aux_loss"})
+    arguments = make_arguments("sft", settings, checkpoints=tmp_path, seed=0, packed=True)
+    with pytest.raises(ConfigError, match="no experts"):
+        TreeSftTrainer(rows=[], model=tiny.model(), args=arguments)
 
 
 def test_what_was_not_evaluated_after_is_not_called_so(tmp_path):
