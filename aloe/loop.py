@@ -92,6 +92,45 @@ def make_runner() -> Runner:
     return Runner(asyncio.Runner(loop_factory=uvloop.new_event_loop))
 
 
+class LoopThread:
+    """A loop in a thread of its own, for code that awaits something now and then.
+
+    It works where another loop is running, as in notebooks, and leaves the garbage collector alone.
+    Ctrl-C and SIGTERM reach the thread that waits.
+    """
+
+    def __init__(self) -> None:
+        self._begun, self._stop = threading.Event(), asyncio.Event()
+        self._thread = threading.Thread(target=self._serve, name="aloe-loop", daemon=True)
+        self._loop: asyncio.AbstractEventLoop
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._begun.wait()
+        return self
+
+    def __exit__(self, *_error: Any) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    def run(self, coro: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end."""
+        future = asyncio.run_coroutine_threadsafe(coro, self._loop)
+        try:
+            return future.result()
+        finally:
+            future.cancel()  # where waiting for it was given up
+
+    def _serve(self) -> None:
+        async def begin() -> None:
+            self._loop = asyncio.get_running_loop()
+            self._begun.set()
+            await self._stop.wait()
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(begin())
+
+
 def run_anywhere(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end, in a thread of its own where a loop is running already.
 

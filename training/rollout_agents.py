@@ -58,7 +58,7 @@ def open_agents(config: "Config", plan: Plan) -> Iterator[AgentFactory | None]:
     from aloe.agents.registry import check_prompt_names
     from aloe.calls.log import CallLog
     from aloe.calls.prices import check_prices
-    from aloe.loop import make_runner
+    from aloe.loop import LoopThread
     from aloe.models.open import check_reachable
     from aloe.telemetry import trace_calls
     from aloe.training.spending import SpendingFile, open_budget
@@ -68,7 +68,7 @@ def open_agents(config: "Config", plan: Plan) -> Iterator[AgentFactory | None]:
     budget = open_budget(config.budget, spending.read(config.prices), count_processes())
     calls = CallLog(prices=config.prices, budget=budget, on_event=spending.add)
     # One loop for all: a client's connections belong to the loop that opened them.
-    with make_runner() as loop, trace_calls(config.telemetry, calls):
+    with LoopThread() as loop, trace_calls(config.telemetry, calls):
 
         def make_agents(rows: Sequence[Row]) -> RolloutAgents:
             _check_rows(rows, by_rule=training.reward == "rules")

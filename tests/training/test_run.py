@@ -1,5 +1,7 @@
 """Training as a person runs it: from a run folder to a model that answers."""
 
+import asyncio
+import gc
 import json
 import os
 import re
@@ -721,6 +723,18 @@ def test_a_budget_is_for_all_parts_and_processes_of_a_training(run, tmp_path, mo
     for agents in judged(tmp_path, run, budget__max_calls=4):
         with pytest.raises(BudgetError, match="2 of 2 calls"):
             rate(agents, run, 3)
+
+
+def test_agents_answer_where_a_loop_is_running(run, tmp_path):
+    """As in a notebook, whose garbage collector is left alone."""
+    before = gc.get_threshold(), gc.get_freeze_count()
+
+    async def ask() -> list:
+        return [rate(agents, run, 2) for agents in judged(tmp_path, run)]
+
+    ((first, second),) = asyncio.run(ask())
+    assert first == second
+    assert (gc.get_threshold(), gc.get_freeze_count()) == before
 
 
 def test_a_cap_in_dollars_takes_prices(run, tmp_path, monkeypatch):
