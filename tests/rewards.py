@@ -13,3 +13,14 @@ def little_e(completions: list[list[dict[str, str]]], **columns: Any) -> list[fl
 def always_one(completions: list[list[dict[str, str]]], **columns: Any) -> list[float]:
     """Reward every completion alike."""
     return [1.0] * len(completions)
+
+
+_calls: list[int] = []
+
+
+def breaks_later(completions: list[list[dict[str, str]]], **_columns: Any) -> list[float]:
+    """Fail from the second call on."""
+    _calls.append(len(completions))
+    if len(_calls) > 1:
+        raise KeyError("solution")
+    return [float(place) for place in range(len(completions))]

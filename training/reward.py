@@ -14,18 +14,21 @@ its own future, and only the tokens of that one reply are reinforced, not those 
 it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from inspect import iscoroutinefunction
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, cast
 
-from aloe.errors import ConfigError
+from aloe.errors import AloeError, ConfigError
 from aloe.files.json_objects import load_json
 from aloe.models.control_tokens import ChatEncoder
 from aloe.models.thoughts import split_thoughts
-from aloe.plugins import import_named
+from aloe.number_format import counted
+from aloe.plugins import describe_error, import_named
 from aloe.signatures import check_call
+from aloe.training.columns import show_value
 from aloe.training.export import ChatMessage
 from aloe.training.whole_replies import take_rows
 
@@ -79,9 +82,76 @@ def _named(name: str) -> Reward:
             f"there is no reward {name}: it is neither {' nor '.join(READY)}, nor a folder, nor "
             "MODULE:FUNCTION"
         )
-    found: Reward = import_named(name, f"there is no reward {name}")
-    check_call("rewards", name, found)
-    return found
+    return guard_reward(name, import_named(name, f"there is no reward {name}"))
+
+
+def guard_reward(name: str, reward: Any) -> Reward:
+    """Return a reward of the user's own that says in one line what is wrong with it.
+
+    Args:
+        name: how it is called in errors.
+        reward: the function or object, sync or async.
+
+    Raises:
+        ConfigError: it cannot be called as a reward is.
+    """
+    check_call("rewards", name, reward)
+
+    @contextmanager
+    def explained() -> Iterator[None]:
+        try:
+            yield
+        except AloeError:
+            raise
+        except Exception as error:
+            raise ConfigError(f"the reward {name} failed: {describe_error(error)}") from error
+
+    def rate(**given: Any) -> list[float | None]:
+        with explained():
+            found = reward(**given)
+        return _read_rewards(name, found, len(given["completions"]))
+
+    async def rate_async(**given: Any) -> list[float | None]:
+        with explained():
+            found = await reward(**given)
+        return _read_rewards(name, found, len(given["completions"]))
+
+    rate.__name__ = rate_async.__name__ = getattr(reward, "__name__", type(reward).__name__)
+    is_async = iscoroutinefunction(reward) or iscoroutinefunction(type(reward).__call__)
+    return cast("Reward", rate_async) if is_async else rate
+
+
+def _read_rewards(name: str, found: Any, replies: int) -> list[float | None]:
+    """Return what a reward returned, if that is a number or None for each reply.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    try:
+        values = [*found]
+    except TypeError:
+        raise ConfigError(
+            f"the reward {name} returned {type(found).__name__}; it has to return a list with a "
+            "number for each reply"
+        ) from None
+    if len(values) != replies:
+        raise ConfigError(
+            f"the reward {name} returned {counted(len(values), 'value')} for "
+            f"{counted(replies, 'reply')}; it has to return one for each"
+        )
+    return [None if value is None else _read_number(name, value) for value in values]
+
+
+def _read_number(name: str, value: Any) -> float:
+    try:
+        if not isinstance(value, str):
+            return float(value)
+    except (TypeError, ValueError):
+        pass
+    raise ConfigError(
+        f"the reward {name} returned {show_value(value)}; it has to return a number or None for "
+        "each reply"
+    )
 
 
 class RewardModel:

@@ -13,9 +13,9 @@ from math import isnan
 from statistics import fmean
 from typing import Any
 
-from aloe.errors import AloeError, ConfigError, ModelError
+from aloe.errors import ConfigError
 from aloe.number_format import counted
-from aloe.secrets import one_line
+from aloe.training.breaks import explained
 from aloe.training.dataset import Row, TrainingData, hash_rows, read_training_data
 from aloe.training.model_folder import (
     ModelFolder,
@@ -65,8 +65,8 @@ def train(plan: Plan, watch: Watch, make_agents: AgentFactory | None = None) -> 
         if main:
             rows = {"row_tokens": progress.row_tokens} if progress.row_tokens else {}
             folder.begin({**record, **rows, "processes": count_processes()})
-        _take_steps(trainer, folder, progress)
-        with _quiet():
+        with _quiet(), explained(trainer, folder):
+            _take_steps(trainer, folder, progress)
             progress.update(phase="saving")
             save_model(trainer, tokenizer, plan, plan.out)
         results = {
@@ -157,10 +157,11 @@ def _take_steps(trainer: Any, folder: ModelFolder, progress: TrainingProgress) -
     checkpoint = folder.newest_checkpoint(progress.notes.append)
     trainer.remove_callback(transformers.PrinterCallback)
     trainer.add_callback(StepWatcher(progress))
-    with _quiet(), _started(trainer, folder):
-        if isinstance(trainer, TreeDpoTrainer):
-            score_reference(trainer, folder.reference, progress)
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if isinstance(trainer, TreeDpoTrainer):
+        score_reference(trainer, folder.reference, progress)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if not trainer.state.global_step:
+        raise ConfigError("no step was taken: there are too few rows for one batch")
 
 
 def _unread(unread_system_messages: int) -> str:
@@ -180,28 +181,6 @@ def _quiet() -> Iterator[None]:
         # TRL still asks transformers by the old name.
         warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated")
         yield
-
-
-@contextmanager
-def _started(trainer: Any, folder: ModelFolder) -> Iterator[None]:
-    """Say in one line why a training takes no first step, and leave nothing of it behind.
-
-    Scores of DPO's reference that an earlier part of it kept stay, and with them what it is.
-    """
-    kept = folder.reference.exists()
-    try:
-        yield
-        if not trainer.state.global_step:
-            raise ConfigError("no step was taken: the rows do not fill one batch")
-    except Exception as error:
-        if trainer.state.global_step:
-            raise
-        if is_main_process() and not kept:
-            folder.abandon()
-        if isinstance(error, AloeError):
-            raise
-        reason = one_line(error)
-        raise ModelError(f"the first step of the training failed ({reason})") from error
 
 
 def _record(plan: Plan, data: TrainingData, agents: RolloutAgents) -> Record:

@@ -8,8 +8,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from inspect import iscoroutinefunction
 from typing import Any
 
-from aloe.errors import ConfigError
-
 Reward = Callable[..., Any]
 """TRL's reward function, plain or async."""
 
@@ -45,11 +43,6 @@ def reward_whole(reward: Reward, is_whole: Callable[[Sequence[int]], bool]) -> R
         return [place for place in replies if ids is None or is_whole(ids[place])]
 
     def put_back(found: Sequence[Any], places: Sequence[int], rows: int) -> list[Any]:
-        if len(found) != len(places):
-            raise ConfigError(
-                f"the reward {name} returned {len(found)} values for {len(places)} replies; it has "
-                "to return one for each"
-            )
         by_place = dict(zip(places, found, strict=True))
         return [by_place.get(place) for place in range(rows)]
 

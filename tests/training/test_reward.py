@@ -12,7 +12,7 @@ import tiny
 import torch
 
 from aloe.errors import ConfigError
-from aloe.training.reward import LookAhead, RewardModel, find_reward
+from aloe.training.reward import LookAhead, RewardModel, find_reward, guard_reward
 from aloe.training.whole_replies import reward_whole
 
 pytestmark = pytest.mark.train
@@ -116,11 +116,71 @@ def test_a_reply_that_was_cut_off_earns_nothing(later: bool) -> None:
     assert made.__name__ == ("slow" if later else "plain")
 
 
-def test_a_reward_that_forgets_a_reply_is_named() -> None:
-    made = reward_whole(lambda **_: [1.0], ended)
+class Scores:
+    """A reward with a state of its own."""
+
+    def __init__(self, found: Any, *, later: bool) -> None:
+        self.found, self.later = found, later
+
+    def __call__(self, *, prompts: Any, completions: Any, **_columns: Any) -> Any:
+        if isinstance(self.found, Exception):
+            raise self.found
+        return self.found
+
+
+class LaterScores(Scores):
+    """The same, to be awaited."""
+
+    async def __call__(self, **given: Any) -> Any:  # type: ignore[override]
+        return super().__call__(**given)
+
+
+@pytest.mark.parametrize("kind", [Scores, LaterScores])
+@pytest.mark.parametrize("looks_ahead", [False, True])
+@pytest.mark.parametrize(
+    ("found", "problem"),
+    [
+        ([1.0], "returned 1 value for 2 replies"),
+        ([], "returned 0 values for 2 replies"),
+        (None, "returned NoneType; it has to return a list"),
+        (1.0, "returned float; it has to return a list"),
+        ([1.0, "2"], "returned .*; it has to return a number or None"),
+        ([1.0, [2.0]], "returned .*; it has to return a number or None"),
+        ([1.0, {}], "returned .*; it has to return a number or None"),
+        (ValueError("my reward\nbroke"), r"failed: .*test_reward.py:\d+: ValueError: my reward b"),
+        (ConnectionError("refused"), r"failed: .*test_reward.py:\d+: ConnectionError: refused"),
+    ],
+)
+def test_a_reward_that_fails_is_named(
+    found: Any, problem: str, looks_ahead: bool, kind: Any
+) -> None:
+    later = kind is LaterScores
+    made = guard_reward("mine:scores", kind(found, later=later))
+    if looks_ahead and later:
+        return  # refused before
+    made = LookAhead(made, lambda *_, **__: [], 0, str) if looks_ahead else made
+    if isinstance(made, LookAhead):
+        made.policy = lambda _: []
+    else:
+        made = reward_whole(made, ended)
     replies = [said("assistant", "a")] * 2
-    with pytest.raises(ConfigError, match="returned 1 values for 2 replies"):
-        made(prompts=replies, completions=replies)
+
+    async def ask() -> Any:
+        found = made(prompts=replies, completions=replies)
+        return await found if later else found
+
+    with pytest.raises(ConfigError, match=f"the reward mine:scores {problem}") as raised:
+        asyncio.run(ask())
+    assert "\n" not in str(raised.value)
+    assert raised.value.__cause__ is (found if isinstance(found, Exception) else None)
+
+
+def test_any_number_is_a_reward() -> None:
+    found = [1, True, torch.tensor(0.5), None, float("inf")]
+    replies = [said("assistant", "a")] * len(found)
+    for given in (found, tuple(found), iter(found)):
+        made = guard_reward("mine", Scores(given, later=False))
+        assert made(prompts=replies, completions=replies) == [1.0, 1.0, 0.5, None, float("inf")]
 
 
 def test_looking_ahead_ends_where_a_reply_was_cut_off() -> None:

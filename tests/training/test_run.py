@@ -366,6 +366,47 @@ def test_what_a_library_raises_at_the_first_step_is_one_line(aloe, base, tmp_pat
 
 
 @pytest.mark.parametrize(
+    ("where", "error", "said"),
+    [
+        ("row_loss", RuntimeError("out of\nmemory"),
+         "aloe: the training failed at step 3 (out of memory); checkpoint-2 is good; the same "),
+        ("_save_checkpoint", OSError(28, "No space left on device"),
+         "step 3 could not be saved ([Errno 28] No space left on device); make room; checkpoint-2"),
+        ("_save_checkpoint", RuntimeError("unexpected pos 64"),  # torch's words for it
+         "step 3 could not be saved (unexpected pos 64); make room; checkpoint-2 is good"),
+        ("save_model", OSError(28, "No space left on device"),
+         "step 4 could not be saved ([Errno 28] No space left on device); make room; checkpoint-4"),
+    ],
+)  # fmt: skip
+def test_what_fails_after_some_steps_is_one_line_and_goes_on(
+    aloe, base, tmp_path, monkeypatch, where, error, said
+):
+    real, fails = getattr(TreeSftTrainer, where), [True]
+    breaks_at = {"row_loss": 2, "_save_checkpoint": 3, "save_model": 4}[where]
+
+    def fail(self, *given: object, **named: object) -> object:
+        trial = where == "save_model" and "checkpoints" in str(given)
+        if fails and self.state.global_step == breaks_at and not trial:
+            fails.clear()
+            raise error
+        return real(self, *given, **named)
+
+    fail.__code__ = fail.__code__.replace(co_name=where)  # as a traceback has it
+    monkeypatch.setattr(TreeSftTrainer, where, fail)
+    (tmp_path / "c.toml").write_text("[training.arguments]\nsave_steps = 1\n")
+    data = rows_file(tmp_path, pair(completion=pair()["chosen"]))
+    train = ("train", "sft", "--data", data, "--model", base, "--out", tmp_path / "sft",
+             "--config", tmp_path / "c.toml", *QUICK)  # fmt: skip
+    ran = aloe(*train, "--traceback")
+    assert ran.code == 2
+    *trace, line = ran.err.strip().splitlines()
+    assert said in line
+    assert "Traceback (most recent call last):" in trace
+    assert not fails
+    assert result(aloe(*train))["steps"] == 4
+
+
+@pytest.mark.parametrize(
     ("more", "said"),
     [
         (("--learning-rate", "nan"), "Invalid learning rate"),
@@ -820,6 +861,16 @@ def test_grpo_takes_a_reward_of_ones_own(grpo, run):
     record = grpo(run, "rewards:little_e")
     assert 0 < record["last"]["rewards/little_e/mean"] == record["last"]["reward"] < 1
     assert 0 < record["cut_off"] == record["last"]["completions/clipped_ratio"] <= 1
+
+
+def test_a_reward_that_breaks_later_is_one_line(aloe, base, run, tmp_path):
+    (tmp_path / "c.toml").write_text(GRPO)
+    ran = aloe("train", "grpo", "--data", run, "--model", base, "--out", tmp_path / "grpo",
+               "--reward", "rewards:breaks_later", "--config", tmp_path / "c.toml", "--max-steps",
+               "3", "--quiet")  # fmt: skip
+    assert ran.code == 2
+    assert re.search(r"the reward rewards:breaks_later failed: \S*rewards.py:\d+: KeyErr", ran.err)
+    assert len(ran.err.strip().splitlines()) == 1
 
 
 def test_grpo_learns_nothing_from_replies_that_were_cut_off(grpo, run, tmp_path, monkeypatch):
