@@ -12,8 +12,9 @@ not count that much more than two.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -95,7 +96,7 @@ FORMAT: dict[Method, Format] = {
 }
 """The export that each method reads."""
 
-ANSWERS: dict[Method, tuple[str, ...]] = {
+REPLY_COLUMNS: dict[Method, tuple[str, ...]] = {
     "sft": ("completion",),
     "dpo": ("chosen", "rejected"),
     "kto": ("completion",),
@@ -103,6 +104,13 @@ ANSWERS: dict[Method, tuple[str, ...]] = {
     "grpo": (),
 }
 """Columns with a reply, by method."""
+
+
+def find_replies(row: Mapping[str, Any]) -> list[list[ChatMessage]]:
+    """Return the replies of a row of any method or export, each a list of one message."""
+    names = dict.fromkeys(chain.from_iterable(REPLY_COLUMNS.values()))
+    return [row[name] for name in names if name in row]
+
 
 MARKS: dict[Method, dict[str, str]] = {"sft": {"label": "kto", "reward": "step"}}
 """Columns that say how good a reply is, by method that would learn it anyway, with their format."""
@@ -319,7 +327,7 @@ def _row(columns: dict[str, Any], method: Method) -> Row:
     Raises:
         UnfitError: one is missing or holds what it should not.
     """
-    for name in ("prompt", *ANSWERS[method], *(("label",) if method == "kto" else ())):
+    for name in ("prompt", *REPLY_COLUMNS[method], *(("label",) if method == "kto" else ())):
         if name not in columns:
             raise UnfitError(f"has no '{name}', which {method} needs")
     for name, marked in MARKS.get(method, {}).items():
@@ -330,7 +338,7 @@ def _row(columns: dict[str, Any], method: Method) -> Row:
                 "out bad rows and then the column"
             )
     row: Row = {"prompt": read_prompt(columns["prompt"])}
-    answers = {name: read_reply(columns[name], name) for name in ANSWERS[method]}
+    answers = {name: read_reply(columns[name], name) for name in REPLY_COLUMNS[method]}
     if "chosen" in answers and same_text(*(answer[0]["content"] for answer in answers.values())):
         raise UnfitError("'chosen' and 'rejected' are identical: there is nothing to prefer")
     row.update(answers)  # type: ignore[typeddict-item]

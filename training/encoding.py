@@ -8,7 +8,7 @@ from typing import Any
 
 from aloe.errors import ConfigError
 from aloe.models.control_tokens import ChatEncoder
-from aloe.training.dataset import ANSWERS, Method, Row
+from aloe.training.dataset import REPLY_COLUMNS, Method, Row, find_replies
 from aloe.training.export import ChatMessage
 from aloe.training.model_folder import Record
 from aloe.training.packing import EncodedReply
@@ -44,7 +44,7 @@ def encode_row(row: Row, method: Method, chat: ChatTokens, most: float) -> tuple
         InputError: the row is longer, or the chat template refuses it.
     """
     try:
-        replies: list[list[ChatMessage]] = [row[name] for name in ANSWERS[method]]  # type: ignore[literal-required]
+        replies: list[list[ChatMessage]] = [row[name] for name in REPLY_COLUMNS[method]]  # type: ignore[literal-required]
         answers = tuple(chat.answer(row["prompt"], reply[0]["content"]) for reply in replies)
         length = max(len(a.ids) for a in answers) if answers else len(chat.prompt(row["prompt"]))
     except ConfigError as error:
@@ -59,8 +59,9 @@ def encode_row(row: Row, method: Method, chat: ChatTokens, most: float) -> tuple
 
 def find_control_tokens(rows: Iterable[Row], tokenizer: Any) -> Record:
     """Return how many texts of the rows hold control tokens, and which; empty for none."""
-    columns = {"prompt", *chain.from_iterable(ANSWERS.values())}
-    texts = {m["content"] for row in rows for c in columns for m in row.get(c, ())}  # type: ignore[attr-defined]
+    texts = {
+        m["content"] for row in rows for part in (row["prompt"], *find_replies(row)) for m in part
+    }
     found = ChatEncoder(tokenizer).found(texts)
     if not found:
         return {}

@@ -1,11 +1,13 @@
 """What a trainer with a length limit would do to rows, counted before it does it.
 
-TRL's DPOTrainer truncates at 1,024 tokens by default and silently drops rows whose prompt alone
-reaches the limit: the late turns, in which the model has learnt something about the user. So rows
-are counted with the target's own tokenizer and chat template.
+TRL's trainers cut at 1,024 tokens by default, and not all alike: those of SFT, DPO and KTO silently
+drop rows whose prompt alone reaches the limit (the late turns, in which the model has learnt
+something about the user), that of reward models drops every row with a reply that goes beyond it,
+and that of GRPO has no limit for prompts. So rows are counted with the target's own tokenizer and
+chat template.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,16 @@ from typing import Any
 from aloe.errors import ConfigError
 from aloe.extras import needs
 from aloe.models.control_tokens import ChatEncoder
+from aloe.training.dataset import find_replies
 from aloe.training.export import Row
 
-Count = Callable[[Sequence[dict[str, str]]], int]
+Count = Callable[[Sequence[Mapping[str, str]]], int]
 """Returns the number of tokens of a list of messages."""
 
-ANSWERS = ("completion", "chosen", "rejected")
+LIMITLESS = "grpo"
+"""The format whose trainer takes prompts of any length."""
+WHOLE = "rm"
+"""The format whose trainer drops what it would have to cut, and nothing else."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,22 +37,32 @@ class Preflight:
     cut: int
     """Rows longer than the limit, which lose tokens."""
     dropped: int
-    """Rows whose prompt alone reaches the limit; not among `cut`."""
+    """Rows that are not trained on; not among `cut`."""
 
 
-def preflight(rows: Iterable[Row], count: Count, max_length: int) -> Preflight:
-    """Count what a trainer with `max_length` tokens would cut or drop."""
+def preflight(rows: Iterable[Row], count: Count, max_length: int, row_format: str) -> Preflight:
+    """Count what a trainer with `max_length` tokens would cut or drop.
+
+    Args:
+        rows: of one format.
+        count: counts the tokens of messages.
+        max_length: tokens that the trainer takes.
+        row_format: of the rows; those that TRL's trainers do not read are treated like DPO's.
+    """
     total = longest = cut = dropped = 0
     for row in rows:
         prompt = row["prompt"]
-        lengths = [count([*prompt, *row[name]]) for name in ANSWERS if name in row]
+        lengths = [count(prompt + reply) for reply in find_replies(row)]
         alone = count(prompt)
         length = max(lengths, default=alone)
         total += 1
         longest = max(longest, length)
-        if alone >= max_length:
+        if row_format == LIMITLESS:
+            continue
+        long = length > max_length
+        if long if row_format == WHOLE else alone >= max_length:
             dropped += 1
-        elif length > max_length:
+        elif long:
             cut += 1
     return Preflight(rows=total, longest=longest, cut=cut, dropped=dropped)
 
@@ -71,4 +87,9 @@ def make_token_counter(tokenizer: Path) -> Count:
     if not loaded.chat_template:
         raise ConfigError(f"the tokenizer in {tokenizer} has no chat template")
     encoder = ChatEncoder(loaded)
-    return lambda messages: len(encoder.encode(messages))
+
+    def count(messages: Sequence[Mapping[str, str]]) -> int:
+        waits = bool(messages) and messages[-1]["role"] == "user"  # for a reply, as prompts do
+        return len(encoder.encode(messages, open_turn=waits))
+
+    return count

@@ -18,9 +18,9 @@ from aloe.files.json_objects import load_json
 from aloe.models.checkpoint import Checkpoint, embedding_rows, load_checkpoint, quiet_peft, reading
 from aloe.models.weights import ADAPTER, adapter_base, model_path, plain_name
 from aloe.secrets import one_line
+from aloe.training.dataset import find_replies
 from aloe.training.gguf import check_writable, is_gguf
 from aloe.training.model_folder import ModelFolder
-from aloe.training.preflight import ANSWERS
 from aloe.training.stopping import stop_at
 from aloe.training.templates import ChatTokens
 
@@ -177,7 +177,7 @@ def _check_tokens(model: Any, tokenizer: Any, chat: ChatTokens, rows: Sequence["
         return
     highest = chat.end
     for row in rows:
-        replies = [row[name][-1]["content"] for name in ANSWERS if name in row]  # type: ignore[literal-required]
+        replies = [reply[-1]["content"] for reply in find_replies(row)]
         written = [chat.answer(row["prompt"], reply).ids for reply in replies]
         highest = max(highest, *chat.prompt(row["prompt"]), *map(max, written))
     if highest >= known:

@@ -16,7 +16,7 @@ from aloe.models.thoughts import decoded
 from aloe.models.weights import plain_name
 from aloe.secrets import one_line
 from aloe.training.arguments import computed_in
-from aloe.training.dataset import ANSWERS, Method, Row, TrainingData
+from aloe.training.dataset import REPLY_COLUMNS, Method, Row, TrainingData
 from aloe.training.encoding import encode_row, find_max_length, make_chat_tokens
 from aloe.training.export import ChatMessage, Skipped
 from aloe.training.packing import EncodedReply
@@ -302,5 +302,5 @@ def _columns(row: Row, method: Method) -> dict[str, Any]:
     columns = {key: value for key, value in row.items() if key not in own} | row["extra"]
     if method in ("reward", "grpo"):
         return columns
-    reply = row[ANSWERS[method][0]]  # type: ignore[literal-required]
+    reply = row[REPLY_COLUMNS[method][0]]  # type: ignore[literal-required]
     return columns | {"chat_template_kwargs": {"reply": reply[0]["content"]}}

@@ -9,9 +9,10 @@ from builders import PERSONAS, assistant, config, grow, user
 from aloe.errors import StoreError
 from aloe.memory.conversations import IMPORTED, verdict_of
 from aloe.schema import Tree
+from aloe.training.dataset import find_replies
 from aloe.training.export import COLUMNS, ROWS, Format, Row, Skipped, take_trainer_columns
 from aloe.training.features import KINDS, infer_features, render_features
-from aloe.training.preflight import Preflight, preflight
+from aloe.training.preflight import Preflight, make_token_counter, preflight
 from aloe.training.release import (
     choose_split,
     describe_makers,
@@ -250,8 +251,48 @@ def test_preflight_counts_what_would_be_cut_and_dropped() -> None:
         return sum(len(m["content"].split()) for m in messages)
 
     rows = [row(5, 5), row(5, 6), row(10, 1), row(9, 1), row(30, 1)]
-    assert preflight(rows, count, 10) == Preflight(rows=5, longest=31, cut=1, dropped=2)
-    assert preflight([], count, 10) == Preflight(rows=0, longest=0, cut=0, dropped=0)
+    for method in ("sft", "dpo", "kto", "llamafactory-sft"):
+        expected = Preflight(rows=5, longest=31, cut=1, dropped=2)
+        assert preflight(rows, count, 10, method) == expected
+    assert preflight([], count, 10, "sft") == Preflight(rows=0, longest=0, cut=0, dropped=0)
+    prompts = [{"prompt": each["prompt"]} for each in rows]
+    assert preflight(prompts, count, 10, "grpo") == Preflight(rows=5, longest=30, cut=0, dropped=0)
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("method", ["sft", "dpo", "kto", "rm"])
+def test_preflight_counts_what_trls_trainer_drops(tmp_path: Path, method: str) -> None:
+    trl = pytest.importorskip("trl")
+    datasets = pytest.importorskip("datasets")
+    import tiny
+    import transformers
+
+    folder = tiny.save(tmp_path / "base")
+    count = make_token_counter(folder)
+    pairs = [
+        {"prompt": row(long, 1)["prompt"], "chosen": row(0, good)["completion"],
+         "rejected": row(0, bad)["completion"]}
+        for long, good, bad in ((2, 2, 3), (2, 2, 30), (2, 30, 2), (30, 1, 2), (60, 1, 2))
+    ]  # fmt: skip
+    replies = [{"prompt": p["prompt"], "completion": p["chosen"]} for p in pairs]
+    marked = [{**each, "label": bool(n % 2)} for n, each in enumerate(replies)]
+    rows = {"dpo": pairs, "rm": pairs, "sft": replies, "kto": marked}[method]
+    limit = max(count([*rows[0]["prompt"], *reply]) for reply in find_replies(rows[0])) + 3
+    name = {"rm": "Reward"}.get(method, method.upper())
+    kind = "SequenceClassification" if method == "rm" else "CausalLM"
+    model = getattr(transformers, f"AutoModelFor{kind}").from_pretrained(
+        folder, **({"num_labels": 1} if method == "rm" else {})
+    )
+    given = {"output_dir": str(tmp_path / "out"), "max_length": limit, "use_cpu": True,
+             "bf16": False, "report_to": "none", "activation_checkpointing": False}  # fmt: skip
+    trainer = getattr(trl, f"{name}Trainer")(
+        model=model, args=getattr(trl, f"{name}Config")(**given),
+        train_dataset=datasets.Dataset.from_list(rows),
+        processing_class=transformers.AutoTokenizer.from_pretrained(folder),
+    )  # fmt: skip
+    found = preflight(rows, count, limit, method)
+    assert found.dropped == len(rows) - len(trainer.train_dataset) > 0
+    assert (found.cut > 0) == (method != "rm")
 
 
 def test_parquet_has_the_keys_that_json_has(tmp_path: Path) -> None:

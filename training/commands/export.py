@@ -15,8 +15,7 @@ from aloe.options import DryRun, Json, Public, PushToHub, RunOrTrees, refuse_unr
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aloe.training.export import Row
-    from aloe.training.preflight import Count
+    from aloe.training.preflight import Preflight
 
 FORMATS = ("sft", "dpo", "kto", "grpo", "rm", "step", "aloe")
 """Those of `aloe.training.export`, which is not loaded to show them."""
@@ -124,7 +123,7 @@ def export(options: ExportOptions) -> None:
     from aloe.training.commands.push import plan_push, push_or_show
     from aloe.training.dataset_export import FILE_TYPES, ExportPlan, export_trees
     from aloe.training.labels import check_label
-    from aloe.training.preflight import make_token_counter
+    from aloe.training.preflight import make_token_counter, preflight
     from aloe.training.release import format_left_out
 
     if not options.tokenizer:
@@ -161,7 +160,9 @@ def export(options: ExportOptions) -> None:
         show(Text("\n".join(plan.settings)), as_json=options.as_json, lines=True)
     if count:
         length = options.max_length or LENGTH
-        result["preflight"] = _preflight(done.rows, count, length, as_json=options.as_json)
+        found = preflight(done.rows, count, length, options.row_format)
+        result["preflight"] = asdict(found)
+        show(_explain_lengths(found, length, options.row_format), as_json=options.as_json)
     if push:
         result |= push_or_show(plan.out, push, dry_run=options.dry_run, as_json=options.as_json)
     finish(result, as_json=options.as_json)
@@ -181,15 +182,13 @@ def _explain_blind(left_out: "Mapping[str, int]") -> str:
     )
 
 
-def _preflight(
-    rows: list["Row"], count: "Count", max_length: int, *, as_json: bool
-) -> dict[str, int]:
-    from aloe.training.preflight import preflight
+def _explain_lengths(found: "Preflight", max_length: int, row_format: str) -> str:
+    from aloe.training.preflight import LIMITLESS
 
-    found = preflight(rows, count, max_length)
-    show(
-        f"longest row {found.longest:,} tokens; at max_length {max_length} a trainer would cut "
-        f"{counted(found.cut, 'row')} and drop {found.dropped}",
-        as_json=as_json,
+    longest = f"longest row {found.longest:,} tokens"
+    if row_format == LIMITLESS:
+        return f"{longest}; TRL's GRPO has no limit for prompts"
+    return (
+        f"{longest}; at max_length {max_length} a trainer would cut {counted(found.cut, 'row')} "
+        f"and drop {found.dropped}"
     )
-    return asdict(found)
