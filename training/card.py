@@ -10,11 +10,9 @@ from math import nan
 from pathlib import Path
 from typing import Any
 
-from aloe.files.json_objects import load_json
 from aloe.files.writing import replace_text
 from aloe.memory.run_folder import RunFolder, find_home
 from aloe.models.hub import is_hub_name
-from aloe.models.weights import ADAPTER, adapter_base, model_path, plain_name
 from aloe.number_format import counted, format_number
 from aloe.passport import read_passport
 from aloe.training.curves import CURVES, find_first_and_last, name_evaluations
@@ -39,7 +37,7 @@ def write_card(out: Path, data: Path, record: Record, history: Sequence[dict[str
     parts = [
         _front_matter(record, settings),
         f"# {out.name}\n",
-        f"{_name_base(record)} after {METHODS[record['method']]}, with "
+        f"{settings['model']} after {METHODS[record['method']]}, with "
         f"{'LoRA adapters' if settings['lora'] else 'all weights trained'}.\n",
         "## Intended use\n",
         "Research on chat models that find out, while talking, how one user likes to be answered. "
@@ -60,22 +58,11 @@ def write_card(out: Path, data: Path, record: Record, history: Sequence[dict[str
 
 def _front_matter(record: Record, settings: dict[str, Any]) -> str:
     library = "peft" if settings["lora"] else "transformers"
-    base = _find_base(_name_base(record))
+    base = _find_base(settings["model"])
     return (
         f"---\nlibrary_name: {library}\n{f'base_model: {base}{chr(10)}' if base else ''}"
         f"tags: [aloe, {record['method']}, preference-alignment]\n---\n"
     )
-
-
-def _name_base(record: Record) -> str:
-    """Return the model that was there before all trainings: this one may go on from another."""
-    start, named = str(record["start"]), str(record["settings"]["model"])
-    folder = model_path(start)
-    if (folder / ADAPTER).is_file():
-        base = adapter_base(folder)
-        return named if plain_name(named) == base else base
-    before = folder / "training.json"
-    return _name_base(load_json(before)) if before.is_file() else start
 
 
 REWARDS = {

@@ -8,8 +8,9 @@ from typing import Any
 from aloe.config import Config, TrainingConfig
 from aloe.errors import ConfigError
 from aloe.extras import TRAINING, require
+from aloe.models.weights import model_path
 from aloe.training.dataset import Method
-from aloe.training.model_folder import ONLY
+from aloe.training.model_folder import ONLY, ModelFolder
 
 ADAPTERS = "lora", "all weights are trained (lora = false, --full)"
 
@@ -27,7 +28,8 @@ class Plan:
 
     method: Method
     settings: TrainingConfig
-    """Those that the method reads; of an adapter that is trained further, what it has."""
+    """Those that the method reads; of an adapter that is trained further, what it has. `model` is
+    the one that was there before all trainings."""
     data: Path
     out: Path
     start: str
@@ -75,17 +77,20 @@ def make_plan(
 
     Raises:
         ConfigError: a package is missing, there is nothing to start from, `start` comes from
-            another base, or a setting that is named would not be read.
+            another base or is not finished, or a setting that is named would not be read.
+        StoreError: a record of a training is broken.
     """
     require("training", *TRAINING)
     given = {key: value for key, value in (named or {}).items() if value is not None}
     _check_read(method, given, config.training)
-    from aloe.training.start import check_base, with_adapter_of
+    from aloe.training.start import check_base, find_base, with_adapter_of
 
     begin = str(_find_start(method, out, start, from_base=from_base) or config.training.model)
+    ModelFolder(model_path(begin)).check_finished()
+    settings = with_adapter_of(begin, _keep_read(method, config.training))
     plan = Plan(
         method=method,
-        settings=with_adapter_of(begin, _keep_read(method, config.training)),
+        settings=settings.model_copy(update={"model": find_base(begin)}),
         data=data,
         out=out,
         start=begin,

@@ -30,6 +30,7 @@ from aloe.plugins import describe_error, import_named
 from aloe.signatures import check_call
 from aloe.training.columns import show_value
 from aloe.training.export import ChatMessage
+from aloe.training.model_folder import ModelFolder
 from aloe.training.whole_replies import take_rows
 
 Messages = Sequence[ChatMessage]
@@ -161,7 +162,8 @@ class RewardModel:
         folder: of the reward model.
 
     Raises:
-        ConfigError: it holds another kind of model, which would score at random.
+        ConfigError: it holds another kind of model, which would score at random, or one that is
+            not finished.
     """
 
     __name__ = "reward_model"
@@ -171,6 +173,7 @@ class RewardModel:
 
         if not _scores(Path(folder)):
             raise ConfigError(f"{folder} is not a reward model; make one with `aloe train reward`")
+        ModelFolder(Path(folder)).check_finished()
         loaded = load_checkpoint(folder, scoring=True)
         self._model, self._tokenizer = loaded.model.eval(), loaded.tokenizer
         if self._tokenizer.pad_token is None:

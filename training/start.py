@@ -141,6 +141,20 @@ def _trace(start: str) -> list[str]:
     return found
 
 
+def find_base(start: str) -> str:
+    """Return the model that was there before all trainings, by the name that was given to it.
+
+    Raises:
+        ConfigError: an adapter does not say on what it sits.
+        StoreError: the record of a training is broken.
+    """
+    trace, names = _trace(start), [start]
+    for each in trace:
+        record = ModelFolder(model_path(each)).begun()
+        names += [record.get("settings", {}).get("model", ""), record.get("start", "")]
+    return next((name for name in names if name and _plain(name) == trace[-1]), trace[-1])
+
+
 def check_not_random(model: Any) -> None:
     """Make sure that a model says the same twice while it trains, its adapters apart.
 

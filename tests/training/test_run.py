@@ -39,8 +39,12 @@ from aloe.training.curves import draw_curves, draw_sparkline, find_held_out
 from aloe.training.dataset import read_rows, read_training_data
 from aloe.training.display import summarise
 from aloe.training.dpo import TreeDpoTrainer
+from aloe.training.merge import merge
 from aloe.training.model_folder import ModelFolder, hash_base, hash_model
 from aloe.training.plan import make_plan
+from aloe.training.progress import TrainingProgress
+from aloe.training.push import list_files
+from aloe.training.reward import RewardModel
 from aloe.training.rollout_agents import open_agents
 from aloe.training.sft import TreeSftTrainer
 from aloe.training.start import is_adapter
@@ -453,7 +457,7 @@ def test_an_adapter_of_another_base_is_refused(aloe, base, run, tmp_path):
 def test_a_whole_model_of_another_base_is_refused(base, tmp_path):
     sft, other = tmp_path / "models" / "sft", tiny.save(tmp_path / "other", seed=1)
     sft.mkdir(parents=True)
-    (sft / "training.json").write_text(json.dumps({"start": str(base)}))
+    (sft / "training.json").write_text(json.dumps({"start": str(base), "finished": True}))
     given = ("dpo", Config(), tmp_path, sft.parent / "dpo")
     with pytest.raises(ConfigError, match=rf"sft was trained from {base}, not from .*other; leave"):
         make_plan(*given, named={"model": str(other)})
@@ -462,6 +466,76 @@ def test_a_whole_model_of_another_base_is_refused(base, tmp_path):
     with pytest.raises(ConfigError, match=rf"{other} is a whole model, not .*base.*; leave out"):
         make_plan(*given, other, named={"model": str(base)})
     assert make_plan(*given, other).start == str(other)  # a file that serves several may name one
+    for start, first in ((None, base), (other, other), (sft, base)):
+        assert make_plan(*given, start).settings.model == str(first)
+    (sft / "training.json").write_text(
+        json.dumps({"start": f"hf:{base}", "settings": {"model": f"hf:{base}"}, "finished": True})
+    )
+    assert make_plan(*given).settings.model == f"hf:{base}"  # as it was named
+
+
+@pytest.mark.parametrize("method", ["sft", "dpo", "kto", "grpo"])
+def test_an_unfinished_training_is_no_start(method, tmp_path):
+    sft = tmp_path / "sft"
+    sft.mkdir()
+    (sft / "training.json").write_text(json.dumps({"start": "x", "method": "sft"}))
+    for start in (sft, *[None][: method == "dpo"]):
+        with pytest.raises(ConfigError, match="sft holds an unfinished training; resume it first"):
+            make_plan(method, Config(), tmp_path, tmp_path / "out", start)
+
+
+def test_what_an_unfinished_training_left_is_not_merged_and_rewards_nothing(tmp_path):
+    for name, text in (
+        ("adapter_config.json", {"task_type": "SEQ_CLS"}), ("training.json", {"method": "reward"}),
+    ):  # fmt: skip
+        (tmp_path / name).write_text(json.dumps(text))
+    with pytest.raises(ConfigError, match="holds an unfinished training"):
+        merge(tmp_path, tmp_path / "out")
+    with pytest.raises(ConfigError, match="holds an unfinished training"):
+        RewardModel(str(tmp_path))
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_training_names_its_base_whichever_way_it_is_resumed(aloe, base, run, tmp_path, full):
+    models, more = tmp_path / "models", ["--full"][:full]
+    common = ("--data", run, "--max-steps", "1", "--quiet", "--json", *more)
+    result(aloe("train", "sft", "--model", base, "--out", models / "sft", *common))
+    dpo = ("train", "dpo", "--out", models / "dpo", *common)
+    record = result(aloe(*dpo))
+    assert record["settings"]["model"] == str(base)
+    assert f"{base} after direct" in (models / "dpo" / "README.md").read_text()
+    assert result(aloe(*dpo, "--model", base))["seconds"] == record["seconds"]
+
+
+@pytest.mark.parametrize("method", ["sft", "reward"])
+def test_a_merged_model_keeps_its_origin(aloe, base, run, tmp_path, method):
+    common = ("--data", run, "--max-steps", "1", "--quiet", "--json")
+    done = result(aloe("train", method, "--model", base, "--out", tmp_path / "one", *common))
+    merged = tmp_path / "merged"
+    assert aloe("train", "merge", tmp_path / "one", "--out", merged).code == 0
+    record = json.loads((merged / "training.json").read_text())
+    assert record["settings"]["model"] == record["start"] == str(base)
+    assert record["adapter"]["data_hash"] == done["data_hash"]
+    card = (merged / "README.md").read_text()
+    assert card.startswith("---\nlibrary_name: transformers\n")
+    assert f"\n# merged\n\nAn adapter (hash `{record['adapter_hash']}`), merged into {base}" in card
+    assert done["data_hash"] in card
+    assert {"README.md", "training.json", "model.safetensors"} <= list_files(merged).keys()
+    if method == "reward":
+        score = RewardModel(str(merged)), RewardModel(str(tmp_path / "one"))
+        talk = {"prompts": [pair()["prompt"]], "completions": [pair()["chosen"]]}
+        assert score[0](**talk) == pytest.approx(score[1](**talk), abs=1e-5)
+        return
+    shutil.rmtree(tmp_path / "one")
+    after = make_plan("dpo", Config(), run, tmp_path / "dpo", merged, named={"model": str(base)})
+    assert after.settings.model == str(base)
+    (bare := tmp_path / "bare").mkdir()
+    library.train("sft", run, bare, model=str(base), arguments={"max_steps": 1})
+    for name in ("README.md", "training.json"):
+        (bare / name).unlink()
+    merge(bare, tmp_path / "plain")
+    card = (tmp_path / "plain" / "README.md").read_text()
+    assert card.startswith("---\nlibrary_name: transformers\n---\n\n# plain\n\nAn adapter (hash")
 
 
 def test_a_folder_of_another_training_is_left_alone(aloe, base, run, tmp_path):
@@ -652,7 +726,7 @@ def test_dpo_starts_where_the_command_does(run, tmp_path):
         library.train("dpo", run, out, start=run, from_base=True)
     assert make_plan("dpo", config, run, out, from_base=True).start == base
     (tmp_path / "sft").mkdir()
-    (tmp_path / "sft" / "training.json").write_text("{}")
+    (tmp_path / "sft" / "training.json").write_text('{"finished": true}')
     assert make_plan("dpo", config, run, out).start == str(tmp_path / "sft")
     assert make_plan("kto", config, run, out).start == base
 
