@@ -56,6 +56,33 @@ def write_card(out: Path, data: Path, record: Record, history: Sequence[dict[str
     replace_text(out / "README.md", "\n".join(parts))
 
 
+def write_merged_card(out: Path, folder: Path, adapter: Path, record: Record) -> None:
+    """Write the card of a merged model into `folder`: its adapter's, with what was done to that.
+
+    Args:
+        out: where the folder will be.
+        folder: where it is now.
+        adapter: whose card is carried over, if it has one.
+        record: of the merged model.
+    """
+    base = record["settings"]["model"]
+    merged = (
+        f"An adapter (hash `{record['adapter_hash']}`), merged into {base}. What follows is said "
+        "of that adapter."
+    )
+    written = adapter / "README.md"
+    head, _, rest = (written.read_text(encoding="utf-8") if written.is_file() else "").partition(
+        "\n# "
+    )
+    if not rest:
+        named = _find_base(base)
+        head = f"---\nlibrary_name: peft\n{f'base_model: {named}{chr(10)}' if named else ''}---\n"
+        merged = merged.removesuffix(" What follows is said of that adapter.")
+    said = rest.partition("\n")[2]
+    head = head.replace("library_name: peft", "library_name: transformers", 1)
+    replace_text(folder / "README.md", f"{head}\n# {out.name}\n\n{merged}\n{said}")
+
+
 def _front_matter(record: Record, settings: dict[str, Any]) -> str:
     library = "peft" if settings["lora"] else "transformers"
     base = _find_base(settings["model"])

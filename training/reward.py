@@ -171,7 +171,7 @@ class RewardModel:
     def __init__(self, folder: str) -> None:
         from aloe.models.checkpoint import load_checkpoint
 
-        if not _scores(Path(folder)):
+        if not is_scoring(Path(folder)):
             raise ConfigError(f"{folder} is not a reward model; make one with `aloe train reward`")
         ModelFolder(Path(folder)).check_finished()
         loaded = load_checkpoint(folder, scoring=True)
@@ -201,7 +201,7 @@ class RewardModel:
         return scores
 
 
-def _scores(folder: Path) -> bool:
+def is_scoring(folder: Path) -> bool:
     """Return whether a folder holds a trained score, as an adapter or as a whole model."""
     for name in ("adapter_config.json", "config.json"):
         if (folder / name).is_file():
