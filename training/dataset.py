@@ -144,7 +144,7 @@ def read_training_data(
     rows = _read(source, method, skipped, label, basis)
     _settle_others(rows, wanted=every_column)
     return TrainingData(
-        rows=_weighted(rows, source.file),
+        rows=_weighted(rows),
         held_out=read_held_out_rows(data, method),
         skipped=skipped,
         labelled=source.kind != "trees",
@@ -171,7 +171,7 @@ def read_rows(
     source = open_source(find_file(data, FORMAT[method]))
     rows = _read(source, method, Counter() if skipped is None else skipped, label, _Basis())
     _settle_others(rows, wanted=False)
-    return _weighted(rows, source.file)
+    return _weighted(rows)
 
 
 def _read(
@@ -197,7 +197,7 @@ def read_held_out_rows(data: Path, method: Method) -> list[Row]:
     if file == train or not file.is_file():
         return []
     rows = list(_rows(open_source(file), method, Counter(), "judge", _Basis()))
-    return _weighted(rows, file) if rows else []
+    return _weighted(rows) if rows else []
 
 
 def _rows(
@@ -215,12 +215,11 @@ def _rows(
     return _from_records(source.records, method)
 
 
-def _weighted(rows: list[Row], file: Path) -> list[Row]:
-    """Return the rows with weights of mean 1, shared among those with one prompt."""
+def _weighted(rows: list[Row]) -> list[Row]:
+    """Return the rows with weights of mean 1, shared among those with one prompt; all may be 0."""
     sharing = Counter(digest(row["prompt"]) for row in rows)
     weights = [row.get("weight", 1.0) / sharing[digest(row["prompt"])] for row in rows]
-    if not (total := sum(weights)):
-        raise InputError(file, "has a confidence of 0 in every row, so no row would count")
+    total = sum(weights) or 1.0
     return [{**r, "weight": w * len(rows) / total} for r, w in zip(rows, weights, strict=True)]
 
 

@@ -48,8 +48,8 @@ def train(plan: Plan, watch: Watch, make_agents: AgentFactory | None = None) -> 
     data = read_training_data(
         plan.data, plan.method, plan.settings.label, every_column=plan.own_reward
     )
-    if plan.settings.weighted and not data.confident:
-        raise ConfigError(_explain_unweighted(plan, data))
+    if plan.settings.weighted:
+        _check_weights(plan, data)
     folder = ModelFolder(plan.out)
     agents = make_agents(data.rows) if make_agents else RolloutAgents()
     record = _record(plan, data, agents)
@@ -80,6 +80,18 @@ def train(plan: Plan, watch: Watch, make_agents: AgentFactory | None = None) -> 
         if main:
             return _write_results(plan, record, results, trainer.state.log_history)
     return {**record, **results}
+
+
+def _check_weights(plan: Plan, data: TrainingData) -> None:
+    """Make sure that there is something to weight by, and that some row counts then."""
+    if not data.confident:
+        raise ConfigError(_explain_unweighted(plan, data))
+    for which, rows in (("", data.rows), (" held out", data.held_out)):
+        if rows and not any(row["weight"] for row in rows):
+            raise ConfigError(
+                f"training.weighted: {plan.data} has a confidence of 0 in every row{which}, so no "
+                "row would count; leave out --weighted"
+            )
 
 
 def _explain_unweighted(plan: Plan, data: TrainingData) -> str:

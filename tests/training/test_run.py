@@ -899,6 +899,18 @@ def test_weights_need_something_to_weight_by(aloe, base, run, tmp_path):
     )}) for tree in read_trees(run))  # fmt: skip
     bare.write_text("".join(tree.model_dump_json() + "\n" for tree in trees))
     assert "these trees hold no votes, or leave out --weighted" in weigh(bare)
+    nothing, something = ([pair(confidence=each)] for each in (0, 1))
+    for train, test, said in (
+        (nothing, something, "a confidence of 0 in every row, so"),
+        (something, nothing, "a confidence of 0 in every row held out"),
+    ):
+        folder = tmp_path / said[-4:].strip()
+        folder.mkdir()
+        for name, rows in (("train", train), ("test", test)):
+            (folder / f"{name}.jsonl").write_text(json.dumps(rows[0]) + "\n")
+        assert said in weigh(folder)
+        found = read_training_data(folder, "dpo")  # which is enough without --weighted
+        assert len(found.rows) == len(found.held_out) == 1
     assert read_training_data(run, "dpo").confident
     assert aloe("export", run, "--format", "dpo", "--columns", "--out", file).code == 0
     assert read_training_data(file, "dpo").confident
