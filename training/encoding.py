@@ -22,7 +22,8 @@ def make_chat_tokens(plan: Plan, tokenizer: Any) -> ChatTokens:
     Raises:
         ConfigError: the template cannot be trained on.
     """
-    return ChatTokens(tokenizer, learn_thoughts=plan.settings.thoughts == "trained")
+    learnt = plan.settings.thoughts == "trained"
+    return ChatTokens(tokenizer, learn_thoughts=learnt, day=plan.day)
 
 
 def find_max_length(plan: Plan, config: Any) -> float:

@@ -36,7 +36,7 @@ Record = dict[str, Any]
 PACKAGES = ("torch", "transformers", "trl", "peft")
 LATER = frozenset((
     "start_hash", "held_out_hash", "users", "min_mass", "judge_model", "user_model",
-    "user_messages", "reward_hash", "base_hash",
+    "user_messages", "reward_hash", "base_hash", "day",
 ))  # fmt: skip
 """What the records of earlier versions do not hold."""
 

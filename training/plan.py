@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,10 @@ class Plan:
     """Model string or checkpoint folder that training starts from."""
     seed: int = 0
     report_to: str = "none"
+    day: str = ""
+    """The day on which it was begun, as YYYY-MM-DD, for chat templates that write the date."""
+    reward: Callable[..., Any] | None = None
+    """A function that a program gives in place of its name."""
 
     @property
     def packed(self) -> bool:
@@ -96,6 +101,7 @@ def make_plan(
         start=begin,
         seed=config.seed,
         report_to=report_to,
+        day=ModelFolder(out).begun().get("day") or date.today().isoformat(),
     )
     if model := given.get("model"):
         check_base(plan.start, model)

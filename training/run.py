@@ -212,6 +212,7 @@ def _record(plan: Plan, data: TrainingData, agents: RolloutAgents) -> Record:
         "rows": len(data.rows),
         "data_hash": hash_rows(data.rows),
         "seed": plan.seed,
+        "day": plan.day,
         "settings": plan.settings.model_dump(mode="json"),
         "versions": read_versions(),
     }

@@ -74,6 +74,7 @@ class ChatTokens:
     Args:
         tokenizer: a transformers tokenizer.
         learn_thoughts: whether an answer begins with its thoughts, not behind them.
+        day: see `ChatEncoder`.
 
     Raises:
         ConfigError: it has no chat template, or one that cannot be trained on.
@@ -82,17 +83,17 @@ class ChatTokens:
     end: int
     """Id of the token that ends a reply: where generation has to stop."""
 
-    def __init__(self, tokenizer: Any, *, learn_thoughts: bool = False) -> None:
+    def __init__(self, tokenizer: Any, *, learn_thoughts: bool = False, day: str = "") -> None:
         if not tokenizer.chat_template:
             raise ConfigError(
                 "the model's tokenizer has no chat template; train an instruct model, or set one"
             )
         self._tokenizer = tokenizer
         self._learn_thoughts = learn_thoughts
-        self._encoder = ChatEncoder(tokenizer)
-        self._prompt_ids = lru_cache(maxsize=4)(self._encoder.ids)  # a pair shares its prompt
+        self.encoder = ChatEncoder(tokenizer, day)
+        self._prompt_ids = lru_cache(maxsize=4)(self.encoder.ids)  # a pair shares its prompt
         self._layout = self._find_layout()
-        self.end = self._encoder.ids(self._layout.close)[-1]
+        self.end = self.encoder.ids(self._layout.close)[-1]
         self._try_out()
 
     def answer(self, prompt: Sequence[ChatMessage], reply: str) -> EncodedReply:
@@ -106,21 +107,21 @@ class ChatTokens:
         written = thoughts + rest
         start = self._prompt_ids(before)
         # Marks divide a text before anything else does, so what follows the last one will do.
-        last = max((mark.start() for mark in self._encoder.control.finditer(before)), default=0)
+        last = max((mark.start() for mark in self.encoder.control.finditer(before)), default=0)
         stem = before[last:]
-        opening, ids = (self._encoder.ids(stem + text) for text in ("", written))
+        opening, ids = (self.encoder.ids(stem + text) for text in ("", written))
         if not _begins(ids, opening) or not _begins(start[::-1], opening[::-1]):
-            stem, opening, ids = before, start, self._encoder.ids(before + written)
+            stem, opening, ids = before, start, self.encoder.ids(before + written)
         if not _begins(ids, opening):
             stem, opening, ids = before + BREAK, start, self._continued(before, written, ids)
         masked = 0
         if thoughts and not self._learn_thoughts:
-            masked = common_prefix(ids, self._encoder.ids(stem + thoughts)) - len(opening)
+            masked = common_prefix(ids, self.encoder.ids(stem + thoughts)) - len(opening)
         return EncodedReply(ids=(*start, *ids[len(opening) :]), start=len(start) + max(0, masked))
 
     def prompt(self, prompt: Sequence[ChatMessage]) -> tuple[int, ...]:
         """Return the ids of `prompt`, ready for a reply."""
-        return tuple(self._encoder.ids(self._render(prompt, open_turn=True)))
+        return tuple(self.encoder.ids(self._render(prompt, open_turn=True)))
 
     def _texts(self, prompt: Sequence[ChatMessage], reply: str) -> tuple[str, str, str]:
         """Return the text before a reply, its thoughts, and what else the model has to write."""
@@ -141,7 +142,7 @@ class ChatTokens:
             lead, thoughts = layout.lead, thoughts_before(layout.lead)
         rest = lead.removeprefix(thoughts) + answer + layout.close
         if layout.opened:
-            thoughts = break_tokens(said.thoughts, self._encoder.control) + layout.ending
+            thoughts = break_tokens(said.thoughts, self.encoder.control) + layout.ending
         return before, thoughts, rest
 
     def _parted(self, reply: str) -> Spoken:
@@ -175,7 +176,7 @@ class ChatTokens:
     def _render(self, messages: Sequence[ChatMessage], *, open_turn: bool = False) -> str:
         stripped = [{"role": m["role"], "content": m["content"].strip()} for m in messages]
         try:
-            return self._encoder.render(stripped, open_turn=open_turn)
+            return self.encoder.render(messages, open_turn=open_turn)
         except Exception as error:  # whatever a template raises
             raise ConfigError(
                 f"the chat template refuses this conversation: {one_line(error)}"
@@ -183,7 +184,7 @@ class ChatTokens:
 
     def _continued(self, before: str, written: str, whole: list[int]) -> list[int]:
         """Return the prompt's own tokens and those of a reply that goes on from there."""
-        ids = self._encoder.ids(before + BREAK + written)
+        ids = self.encoder.ids(before + BREAK + written)
         kept = _begins(ids, self._prompt_ids(before))
         if not kept or self._text(ids) != self._text(whole):
             raise ConfigError(
@@ -259,7 +260,7 @@ class ChatTokens:
             reply = _TRIAL[turn]["content"]
             answer = self.answer(_TRIAL[:turn], reply)
             learnt = answer.ids[answer.start :]
-            text, own = self._text(learnt), self._text(self._encoder.ids(reply)).strip()
+            text, own = self._text(learnt), self._text(self.encoder.ids(reply)).strip()
             if learnt[-1] != self.end or self.end not in self._tokenizer.added_tokens_decoder:
                 raise _endless()
             if own not in text or learnt.count(self.end) != 1:

@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 from aloe.errors import ConfigError
-from aloe.models.control_tokens import ChatEncoder
 from aloe.models.thoughts import decoded
 from aloe.models.weights import plain_name
 from aloe.secrets import one_line
@@ -236,11 +235,10 @@ def _encoding(tokenizer: Any, method: Method, chat: ChatTokens) -> Any:
     and learns none of their tokens. What a model writes is decoded with the marks of its thoughts,
     special tokens or not.
     """
-    encoder = ChatEncoder(tokenizer)
 
     def ids(messages: list[ChatMessage], *, open_turn: bool, reply: str | None) -> list[int]:
         if method == "reward":
-            return encoder.encode(messages, open_turn=open_turn)
+            return chat.encoder.encode(messages, open_turn=open_turn)
         if not open_turn:
             return list(chat.answer(messages[:-1], messages[-1]["content"]).ids)
         if reply is None:

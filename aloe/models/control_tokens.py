@@ -9,6 +9,7 @@ always stored as they were written.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 BREAK = "\U000f0000"
@@ -42,15 +43,37 @@ def break_tokens(text: str, pattern: re.Pattern[str]) -> str:
     return text
 
 
+DIRECTIVES = "aAbBcdDeFGHIjmMpRSTuUVwWxXyY"
+"""The letters of `strftime` that templates may ask a date with."""
+
+
+def _fix_day(template: str, day: str) -> str:
+    """Return a template in which it is always this day.
+
+    transformers gives templates the clock and lets nothing callable take its place.
+    """
+    moment = datetime.fromisoformat(day)
+    asked = [f"%{sign}{letter}" for sign in ("-", "") for letter in DIRECTIVES]
+    known = "".join(f" | replace({each!r}, {moment.strftime(each)!r})" for each in asked)
+    return (
+        f"{{%- macro strftime_now(format) -%}}{{{{ format{known} }}}}{{%- endmacro -%}}{template}"
+    )
+
+
 class ChatEncoder:
     """Encodes conversations with a tokenizer's chat template, and what is in messages as text.
 
     Args:
         tokenizer: a transformers tokenizer with a chat template.
+        day: the day that is today for a template that writes it, as YYYY-MM-DD; empty: that of the
+            clock.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, day: str = "") -> None:
         self._tokenizer = tokenizer
+        template = str(tokenizer.get_chat_template())
+        dated = day and "strftime_now" in template
+        self._given = {"chat_template": _fix_day(template, day)} if dated else {}
         added = tokenizer.added_tokens_decoder.values()
         self.control = control_pattern(
             [*tokenizer.all_special_tokens, *(each.content for each in added if each.special)],
@@ -70,6 +93,7 @@ class ChatEncoder:
                 [self._broken(each) for each in messages],
                 tokenize=False,
                 add_generation_prompt=open_turn,
+                **self._given,
             )
         )
 
