@@ -68,3 +68,24 @@ class StepWatcher(transformers.TrainerCallback, ExportableState):
         """Keep the figures."""
         self._progress.history.append(dict(given["logs"]))
         self._progress.update()
+
+
+class WholeGenerations(transformers.TrainerCallback):
+    """Puts off checkpoints until the replies that GRPO sampled are used up.
+
+    A training that goes on samples anew, so from anywhere else it would end with other weights.
+
+    Args:
+        trainer: a `trl.GRPOTrainer`.
+    """
+
+    def __init__(self, trainer: Any) -> None:
+        self._trainer = trainer
+        self._due = False
+
+    def on_step_end(self, arguments: Any, _state: Any, control: Any, **_: Any) -> None:
+        """Look whether a checkpoint can be kept now."""
+        used = self._trainer._step % (arguments.steps_per_generation * arguments.num_iterations)
+        due = control.should_save or self._due
+        control.should_save = due and not used
+        self._due = due and bool(used)

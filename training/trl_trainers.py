@@ -24,6 +24,7 @@ from aloe.training.reward import LookAhead, Reward, find_reward, make_policy
 from aloe.training.rollout_agents import RolloutAgents
 from aloe.training.spreading import spread_prompts
 from aloe.training.start import is_adapter, load_start
+from aloe.training.step_watcher import WholeGenerations
 from aloe.training.templates import ChatTokens
 from aloe.training.whole_replies import WholeReplies, reward_whole
 
@@ -92,6 +93,7 @@ def make_trl_trainer(
     except (ValueError, TypeError) as error:
         raise ConfigError(f"TRL refuses this training: {one_line(error)}") from None
     if reward:
+        trainer.add_callback(WholeGenerations(trainer))
         whole.ends = frozenset((*trainer.eos_token_ids, start.tokenizer.pad_token_id))
     if isinstance(reward, LookAhead):
         reward.policy = make_policy(trainer)

@@ -12,6 +12,7 @@ import sys
 import time
 import warnings
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -183,7 +184,81 @@ def test_a_killed_training_goes_on_and_ends_as_if_it_had_not_been(start, aloe, b
     assert done["last"]["loss"] == pytest.approx(whole["last"]["loss"], abs=1e-5)
     assert not torn.exists()
     assert 1000 < done["seconds"] < 1600  # both parts'
-    assert done["peak_gib"] == 100
+    assert (done["peak_gib"], done["gpu_peak_gib"]) == (100, 7)
+
+
+def stop_at(out: Path, step: int):
+    """Return what interrupts a training into `out` once it has the checkpoint of a step."""
+    kept = out / "checkpoints" / f"checkpoint-{step}" / "trainer_state.json"
+
+    def watch(progress: TrainingProgress) -> None:
+        if progress.phase == "training" and kept.exists() and progress.step > step:
+            raise KeyboardInterrupt
+
+    return watch
+
+
+@pytest.mark.parametrize(
+    ("more", "steps"),
+    [
+        ({"num_iterations": 2}, {2, 4, 6}),
+        ({"steps_per_generation": 6}, {3, 6}),
+        ({}, {1, 2, 3, 4, 5, 6}),
+    ],
+)
+def test_grpo_goes_on_only_from_where_it_samples_anew(base, run, tmp_path, more, steps):
+    arguments = {"max_completion_length": 4, "mask_truncated_completions": False, "save_steps": 1,
+                 "save_total_limit": 9, "learning_rate": 1e-2, **more}  # fmt: skip
+
+    def length(completions: list, **_columns: object) -> list[float]:
+        return [float(len(each[0]["content"])) for each in completions]
+
+    def train(name: str, **given: object) -> dict:
+        return library.train("grpo", run, tmp_path / name, model=str(base), max_steps=6,
+                             reward=length, arguments=arguments, **given)  # fmt: skip
+
+    train("whole")
+    kept = (tmp_path / "whole" / "checkpoints").glob("checkpoint-*")
+    assert {int(each.name.rpartition("-")[2]) for each in kept} == steps
+    with pytest.raises(KeyboardInterrupt):
+        train("cut", progress=stop_at(tmp_path / "cut", min(steps)))
+    assert train("cut")["steps"] == 6
+    assert same(adapter(tmp_path / "whole"), adapter(tmp_path / "cut"))
+
+
+@pytest.mark.parametrize("packing", [True, False])
+def test_a_training_that_goes_on_tomorrow_writes_the_date_of_today(
+    base, run, tmp_path, monkeypatch, packing
+):
+    dated = shutil.copytree(base, tmp_path / "base")
+    today = "{{ '<|im_start|>system\n' + strftime_now('%d %b %Y') + '<|im_end|>\n' }}"
+    (dated / "chat_template.jinja").write_text(today + tiny.CHATML)
+
+    def train(name: str, **given: object) -> dict:
+        return library.train(
+            "sft", run, tmp_path / name, model=str(dated), max_steps=4, learning_rate=1e-3,
+            tree_packing=packing, row_tokens=300 if packing else None,
+            arguments={"save_steps": 1, "gradient_accumulation_steps": 1}, **given,
+        )  # fmt: skip
+
+    whole = train("whole")
+    with pytest.raises(KeyboardInterrupt):
+        train("cut", progress=stop_at(tmp_path / "cut", 1))
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, _zone: object = None) -> datetime:
+            return cls(2031, 2, 3)
+
+        @classmethod
+        def today(cls) -> datetime:
+            return cls(2031, 2, 3)
+
+    monkeypatch.setattr("transformers.utils.chat_template_utils.datetime", Later)
+    monkeypatch.setattr("aloe.training.plan.date", Later)
+    assert train("cut")["day"] == whole["day"] != "2031-02-03"
+    assert same(adapter(tmp_path / "whole"), adapter(tmp_path / "cut"))
+    assert "2031-02-03" in train("other")["day"]
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_checkpoint(
