@@ -17,6 +17,9 @@ conversation: where the reply is, what ends it, and whether everything said stay
 conversation goes on. One that fails is refused with the reason: training on it would teach text
 that never occurs.
 
+Blanks around a text are learnt and read as the template writes them, which may strip them: a served
+model gets what its template makes of the same messages.
+
 A reply is tokenised together with what precedes it and cut where the prompt ends, because a
 SentencePiece tokenizer encodes the same word differently at the beginning of a text. A served model
 gets the prompt's own tokens; if one of them would change when the text continues, the reply is
@@ -25,7 +28,7 @@ tokenised as the continuation from there.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -126,12 +129,22 @@ class ChatTokens:
     def _texts(self, prompt: Sequence[ChatMessage], reply: str) -> tuple[str, str, str]:
         """Return the text before a reply, its thoughts, and what else the model has to write."""
         layout, said = self._layout, self._parted(reply)
-        reply = said.answer if layout.silent else reply
+        plain = said.answer == reply.strip()
+        reply = said.answer if layout.silent and not plain else reply
         before = self._render(prompt, open_turn=True)
         after = self._behind(before, prompt, reply, layout.opened)
-        answer = break_tokens(said.answer, self._encoder.control)
-        ended = answer + (layout.close if layout.closed else "")
-        lead = layout.lead if said.answer == reply.strip() else after.rpartition(ended)[0]
+        answer = break_tokens(said.answer, self.encoder.control)
+        close = layout.close if layout.closed else ""
+        blanks = reply[len(reply.rstrip()) :]
+        answer += next((e for e in _beginnings(blanks) if answer + e + close in after), "")
+        if plain:
+            blanks = reply[: len(reply) - len(reply.lstrip())][::-1]
+            heads = (each[::-1] for each in _beginnings(blanks))
+            lead = layout.lead
+            answer = next((h for h in heads if after.startswith(lead + h + answer)), "") + answer
+        else:
+            lead = after.rpartition(answer + close)[0]
+        ended = answer + close
         rest = after.removeprefix(lead + ended)
         if not after.startswith(lead + ended) or not (layout.closed or not rest.strip()):
             raise ConfigError(
@@ -174,7 +187,6 @@ class ChatTokens:
         return whole[len(base) :]
 
     def _render(self, messages: Sequence[ChatMessage], *, open_turn: bool = False) -> str:
-        stripped = [{"role": m["role"], "content": m["content"].strip()} for m in messages]
         try:
             return self.encoder.render(messages, open_turn=open_turn)
         except Exception as error:  # whatever a template raises
@@ -265,6 +277,11 @@ class ChatTokens:
                 raise _endless()
             if own not in text or learnt.count(self.end) != 1:
                 raise _unfit(f"training on {reply!r} would learn {text!r}")
+
+
+def _beginnings(text: str) -> Iterator[str]:
+    """Yield all that `text` begins with, the longest first."""
+    return (text[:end] for end in range(len(text), -1, -1))
 
 
 def _begins(ids: list[int], beginning: list[int]) -> bool:

@@ -1,3 +1,4 @@
+from datetime import date
 from importlib.resources import files
 
 import pytest
@@ -8,6 +9,7 @@ import tiny
 from transformers import PreTrainedTokenizerFast
 
 from aloe.errors import ConfigError
+from aloe.models.control_tokens import ChatEncoder
 from aloe.training.packing import count_nodes
 from aloe.training.templates import ChatTokens
 
@@ -17,7 +19,7 @@ CONVERSATION = [
     {"role": "user", "content": "What should I bake?"},
     {"role": "assistant", "content": "Bread, with rye."},
     {"role": "user", "content": " And then? "},
-    {"role": "assistant", "content": "\n\nA cake."},
+    {"role": "assistant", "content": "\n\nA cake. \n"},
     {"role": "user", "content": "Thanks!"},
     {"role": "assistant", "content": "Any time, I like to help."},
 ]
@@ -163,12 +165,13 @@ def test_exactly_what_the_model_has_to_write_is_learnt(family, source, marks, le
     for turn in (1, 3, 5):
         answer = chat.answer(CONVERSATION[:turn], CONVERSATION[turn]["content"])
         learnt = made.decode(answer.ids[answer.start :])
-        assert learnt == lead + CONVERSATION[turn]["content"].strip() + end
+        said = CONVERSATION[turn]["content"]
+        whole = made.apply_chat_template(CONVERSATION[: turn + 1], tokenize=False)
+        assert learnt == lead + (said if said in whole else said.strip()) + end
         assert answer.ids[-1] == chat.end
-        served = made.apply_chat_template(
-            [{**m, "content": m["content"].strip()} for m in CONVERSATION[:turn]],
-            add_generation_prompt=True,
-        )["input_ids"]
+        served = made.apply_chat_template(CONVERSATION[:turn], add_generation_prompt=True)
+        served = served["input_ids"]
+        assert ChatEncoder(made).encode(CONVERSATION[:turn], open_turn=True) == served
         assert list(answer.ids[: answer.start]) == served
         assert chat.prompt(CONVERSATION[:turn]) == answer.ids[: answer.start]
 
@@ -190,9 +193,8 @@ def test_trls_marked_templates_learn_the_same_tokens(family):
         tokenizer(bundled(family), marks),
         tokenizer(bundled(f"{family}_training"), marks),
     )
-    stripped = [{**m, "content": m["content"].strip()} for m in CONVERSATION]
     whole = marked.apply_chat_template(
-        stripped, return_assistant_tokens_mask=True, return_dict=True
+        CONVERSATION, return_assistant_tokens_mask=True, return_dict=True
     )
     theirs = [t for t, m in zip(whole["input_ids"], whole["assistant_masks"], strict=True) if m]
     answers = [
@@ -200,7 +202,9 @@ def test_trls_marked_templates_learn_the_same_tokens(family):
     ]
     ours = [token for answer in answers for token in answer.ids[answer.start :]]
     breaks = set(plain("\n", add_special_tokens=False)["input_ids"])  # TRL counts some of these
-    assert ours == [token for token in theirs if token not in breaks]
+    assert [token for token in ours if token not in breaks] == [
+        token for token in theirs if token not in breaks
+    ]
 
 
 @pytest.mark.parametrize(
@@ -233,3 +237,34 @@ def test_a_role_that_the_template_does_not_know_is_refused():
     chat = ChatTokens(tokenizer(MISTRAL, ("[INST]", "[/INST]", "</s>")))
     with pytest.raises(ConfigError, match="only user and assistant"):
         chat.answer([{"role": "system", "content": "x"}, *CONVERSATION[:1]], "y")
+
+
+HALF = SMOLLM2.replace("m['content']", "m['content'].lstrip('\n')")
+ROLE = SMOLLM2.replace(
+    "m['content']", "(m['content'] | trim if m['role'] == 'user' else m['content'])"
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "written"),
+    [(SMOLLM2, "\n\n  x\n"), (HALF, "  x\n"), (ROLE, "\n\n  x\n"), (TRIMMING, "x")],
+)
+def test_blanks_are_learnt_as_the_template_writes_them(source, written):
+    made = tokenizer(source, CHATML)
+    answer = ChatTokens(made).answer([{"role": "user", "content": " Hm. "}], "\n\n  x\n")
+    assert made.decode(answer.ids[answer.start :]) == f"{written}<|im_end|>"
+
+
+def test_the_day_of_a_training_is_that_of_its_template():
+    source = SMOLLM2.replace("You are kind.", "' + strftime_now('%d %b %Y') + '")
+    made = tokenizer(source, CHATML)
+    prompt = [{"role": "user", "content": "Hm."}]
+    for day, written in (("2026-11-30", "30 Nov 2026"), ("2025-01-02", "02 Jan 2025")):
+        chat = ChatTokens(made, day=day)
+        assert written in made.decode(chat.prompt(prompt))
+        assert written in made.decode(chat.answer(prompt, "Yes.").ids)
+        assert written in made.decode(chat.encoder.encode(prompt))
+    today = ChatEncoder(made).render(prompt)
+    assert f"{date.today():%d %b %Y}" in today
+    plain = tokenizer(SMOLLM2, CHATML)
+    assert ChatEncoder(plain, "2025-01-02").render(prompt) == ChatEncoder(plain).render(prompt)
