@@ -21,7 +21,7 @@ import aloe as library
 from aloe.agents.scripted import reply
 from aloe.benchmark.bench_result import BenchResult
 from aloe.config import ModelConfig
-from aloe.errors import CallError, ConfigError, InputError
+from aloe.errors import AloeError, CallError, ConfigError, InputError
 from aloe.graphs.api import GraphInput, GraphState
 from aloe.graphs.checkpoints import record_types
 from aloe.memory.personas import read_personas
@@ -158,6 +158,87 @@ def test_a_model_is_trained_on_trees(trees: list[Tree], tmp_path: Path) -> None:
     assert (record["method"], record["steps"], record["finished"]) == ("sft", 1, True)
     assert "saving" in seen
     assert library.train("sft", trees, tmp_path / "sft", **given) == record
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("kind", ["dataset", "rows", "tree"])
+def test_a_model_is_trained_on_what_a_program_holds(
+    trees: list[Tree], tmp_path: Path, kind: str
+) -> None:
+    pytest.importorskip("torch")
+    import tiny
+
+    dataset = library.to_dataset(trees[:1], "dpo", origin=True)
+    held = {"dataset": dataset, "rows": [dict(row) for row in dataset], "tree": trees[0]}[kind]
+    given = {"model": str(tiny.save(tmp_path / "base")), "from_base": True, "max_steps": 1}
+    record = library.train("dpo", held, tmp_path / "dpo", **given, learning_rate=1e-3)
+    assert (record["rows"], record["steps"]) == (len(dataset), 1)
+    assert record["settings"]["arguments"] == {"max_steps": 1, "learning_rate": 1e-3}
+    assert library.train("dpo", held, tmp_path / "dpo", **given, learning_rate=1e-3) == record
+
+
+@pytest.mark.train
+def test_data_that_a_program_holds_are_named_as_it_holds_them(
+    trees: list[Tree], tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    import tiny
+
+    given = {"model": str(tiny.save(tmp_path / "base"))}
+    row = {"prompt": [{"role": "user", "content": "Hm."}]}
+    whole = {**row, "completion": [{"role": "assistant", "content": "Yes."}]}
+    people = "labels by people are stored with a run's trees; give its folder as data"
+    for data, more, said in (
+        ([whole, row], {}, "row 2: has no 'completion', which sft needs"),
+        ([whole, {**whole, "prompt": 7j}], {}, "row 2: holds what JSON cannot hold"),
+        ([whole, trees[0]], {}, "data: takes trees, rows .* or a path, not dict"),
+        ([whole, None], {}, "data: takes .*, not NoneType"),
+        ([0], {}, "data: takes .*, not int"),
+        (7, {}, "data: takes .*, not int"),
+        ({"train": [whole]}, {}, "data: takes .*, not dict; give one of its splits"),
+        ([], {}, "data: holds no rows to train sft on"),
+        (trees[:1], {"max_length": 20}, r"tree 1: has \d+ tokens and the limit is 20"),
+        ([whole], {"label": "return"}, "data: holds rows, whose labels are chosen"),
+        (trees[:1], {"label": "people"}, people),
+        ([whole], {"epochs": 1, "max_steps": 1}, "give one of them"),
+        ([whole], {"report_to": "no.log"}, "not installed"),
+        ([whole], {"arguments": {"report_to": "x"}}, r"in Python: report_to"),
+    ):
+        with pytest.raises(AloeError, match=said) as raised:
+            library.train("sft", data, tmp_path / "sft", **given, **more)
+        assert "/tmp" not in str(raised.value).replace(str(tmp_path), "")
+    assert not (tmp_path / "sft").exists()
+
+
+@pytest.mark.train
+def test_a_function_is_a_reward_also_where_a_loop_is_running(
+    trees: list[Tree], tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    import tiny
+
+    asked: list[int] = []
+
+    def places(completions: list[Any], **columns: Any) -> list[float]:
+        asked.append(len(columns["preferences"]))
+        return [float(place) for place in range(len(completions))]
+
+    given: dict[str, Any] = {
+        "model": str(tiny.save(tmp_path / "base")),
+        "max_steps": 1,
+        "arguments": {"max_completion_length": 4, "mask_truncated_completions": False},
+    }
+
+    async def train(reward: Any, out: str, **more: Any) -> dict[str, Any]:
+        return library.train("grpo", trees, tmp_path / out, reward=reward, **given, **more)
+
+    record = asyncio.run(train(places, "one"))
+    assert record["settings"]["reward"].endswith(".<locals>.places")
+    assert asked == [8]
+    asyncio.run(train(places, "two", horizon=1, settings={"models.user.model": SCRIPTED}))
+    assert len(asked) == 3
+    with pytest.raises(ConfigError, match="is a class"):
+        asyncio.run(train(Tree, "three"))
 
 
 def test_a_simulation_is_a_node_of_a_graph_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,21 +1,21 @@
 """Training from Python: rows as a `datasets.Dataset`, and a model trained on them."""
 
-import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from aloe.config import Config, load, without_length
 from aloe.errors import ConfigError
 from aloe.extras import needs
-from aloe.files.writing import model_lines
 from aloe.number_format import counted
 from aloe.schema import Tree
 from aloe.training.dataset import Method
 from aloe.training.export import COLUMNS, ROWS, Format, take_all_columns, take_trainer_columns
 from aloe.training.features import KINDS, infer_features, make_table
+from aloe.training.given import Data, store
 from aloe.training.labels import (
     Label,
     check_label,
@@ -30,6 +30,9 @@ from aloe.training.spreading import spread_prompts
 
 if TYPE_CHECKING:
     import datasets
+
+
+PEOPLE_APART = "labels by people are stored with a run's trees"
 
 
 def to_dataset(
@@ -56,7 +59,7 @@ def to_dataset(
         raise ConfigError(f"row_format: '{row_format}' is none of {', '.join(ROWS)}")
     check_label(label)
     if label == "people":
-        raise ConfigError("labels by people are stored with a run's trees; use `aloe export`")
+        raise ConfigError(f"{PEOPLE_APART}; use `aloe export`")
     trees = list(trees)
     check_relabelled(trees, label, "none of these trees")
     check_rewards(trees, row_format, label)
@@ -84,12 +87,16 @@ def to_dataset(
 
 def train(
     method: Method,
-    data: "Iterable[Tree] | str | Path",
+    data: Data,
     out: str | Path,
     *,
     model: str | None = None,
     start: str | Path | None = None,
     from_base: bool = False,
+    epochs: float | None = None,
+    max_steps: int | None = None,
+    learning_rate: float | None = None,
+    report_to: str = "none",
     config: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
     progress: Watch | None = None,
@@ -99,37 +106,64 @@ def train(
 
     Args:
         method: `sft`, `dpo`, `kto`, `reward` or `grpo`.
-        data: trees, or a run folder, dataset folder or file of rows.
+        data: trees, one tree, rows (dicts with the columns of an export, or a `datasets.Dataset`),
+            or a run folder, dataset folder or file of rows.
         out: folder of the model; a training that was stopped is resumed.
         model: base, as a model string; None: that of the settings.
         start: checkpoint to start from; None: for `dpo` the SFT model in `sft` beside `out`, else
             the base.
         from_base: whether `dpo` starts from the base as well.
+        epochs: passes over the data.
+        max_steps: optimizer steps, not epochs.
+        learning_rate: at its peak.
+        report_to: `trackio`, `wandb` or `tensorboard`, if installed.
         config: settings, a TOML file; None: defaults.
         settings: values over those of `config`, by dotted key; a mapping for a section leaves what
             it does not name, and None switches off.
         progress: called frequently with a `TrainingProgress`.
         training: values of `[training]`, such as `tree_packing=False`; None values count as absent,
-            and `arguments` change those of the settings that they name.
+            and `arguments` change those of the settings that they name. `reward` may be a function.
 
     Raises:
         AloeError: something is wrong with the arguments, the data, the folder or the model.
     """
     if method not in get_args(Method):
         raise ConfigError(f"method: '{method}' is none of {', '.join(get_args(Method))}")
-    given = {"model": model, **training}
+    flags = {"num_train_epochs": epochs, "max_steps": max_steps, "learning_rate": learning_rate}
+    given = {"model": model, **_with_arguments(training, flags)}
+    if callable(reward := given.get("reward")):
+        name = getattr(reward, "__qualname__", type(reward).__qualname__)
+        given["reward"] = f"{reward.__module__}:{name}"
     named = {key: value for key, value in given.items() if value is not None}
     resolved = _resolve(Path(config) if config else None, settings or {}, named)
-    with tempfile.TemporaryDirectory() as folder:
-        stored = Path(data) if isinstance(data, str | Path) else _stored(data, Path(folder))
+    with store(data) as stored:
         plan = make_plan(
-            method, resolved, stored, Path(out), start, from_base=from_base, named=named
+            method,
+            resolved,
+            stored,
+            Path(out),
+            start,
+            from_base=from_base,
+            named=named,
+            report_to=report_to,
         )
+        if plan.settings.label == "people" and not isinstance(data, str | Path):
+            raise ConfigError(f"{PEOPLE_APART}; give its folder as data")
+        plan = replace(plan, reward=reward if callable(reward) else None)
         from aloe.training.rollout_agents import open_agents
         from aloe.training.run import train as train_plan
 
         with open_agents(resolved, plan) as make_agents:
             return train_plan(plan, progress or (lambda _: None), make_agents)
+
+
+def _with_arguments(training: Mapping[str, Any], flags: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return values of `[training]` with those of `flags` that are given among the arguments."""
+    given = {name: value for name, value in flags.items() if value is not None}
+    before = training.get("arguments") or {}
+    if not given or not isinstance(before, Mapping):
+        return training
+    return {**training, "arguments": {**before, **given}}
 
 
 def _resolve(config: Path | None, settings: Mapping[str, Any], named: Mapping[str, Any]) -> Config:
@@ -146,8 +180,3 @@ def _resolve(config: Path | None, settings: Mapping[str, Any], named: Mapping[st
         return found
     arguments = {**without_length(found.training.arguments, more), **more}
     return found.updated({"training.arguments": arguments}, source="arguments")
-
-
-def _stored(trees: Iterable[Tree], folder: Path) -> Path:
-    (folder / "trees.jsonl").write_text(model_lines(trees), encoding="utf-8")
-    return folder

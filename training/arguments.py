@@ -80,7 +80,7 @@ packed row and be the same for all its branches."""
 _SAID_ELSEWHERE = {
     "output_dir": "checkpoints are kept in the model's folder (--out)",
     "seed": "set `seed` at the top of the file, or --seed",
-    "report_to": "use --report-to",
+    "report_to": "use --report-to (in Python: report_to)",
     "resume_from_checkpoint": "the same command resumes a training by itself",
     "push_to_hub": "publish with --push-to-hub",
     "hub_": "publish with --push-to-hub; the token is read from HF_TOKEN",

@@ -20,7 +20,7 @@ from aloe.training.encoding import encode_row, find_max_length, make_chat_tokens
 from aloe.training.export import ChatMessage, Skipped
 from aloe.training.packing import EncodedReply
 from aloe.training.plan import Plan
-from aloe.training.reward import LookAhead, Reward, find_reward, make_policy
+from aloe.training.reward import LookAhead, Reward, find_reward, guard_reward, make_policy
 from aloe.training.rollout_agents import RolloutAgents
 from aloe.training.spreading import spread_prompts
 from aloe.training.start import is_adapter, load_start
@@ -61,7 +61,9 @@ def make_trl_trainer(
     reward: Reward | None = None
     whole = WholeReplies()
     if plan.method == "grpo":
-        reward = find_reward(plan.settings.reward, agents.reward)
+        name = plan.settings.reward
+        ours = guard_reward(str(name), plan.reward) if plan.reward else agents.reward
+        reward = find_reward(name, ours)
     start = load_start(
         plan.start,
         plan.settings,
