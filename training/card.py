@@ -178,7 +178,8 @@ def _facts(record: Record) -> dict[str, Any]:
         "optimizer steps": record["steps"],
         f"{name}, first to last": f"{first} to {last}",
         "seconds": record["seconds"],
-        "peak memory, GiB": record["peak_gib"],
+        "peak memory of the host, GiB": record["peak_gib"],
+        **({"peak memory of the GPU, GiB": held} if (held := record.get("gpu_peak_gib")) else {}),
     }
     if "saved_step" in record:
         facts["saved model"] = f"of step {record['saved_step']}, the best checkpoint"

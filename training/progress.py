@@ -42,7 +42,9 @@ class TrainingProgress:
     seconds_before: float = 0.0
     """What earlier parts of the training took, up to the checkpoint that this one goes on from."""
     peak_before: float = 0.0
-    """The most memory that these parts held, in GiB."""
+    """The most memory of the host that these parts held, in GiB."""
+    gpu_peak_before: float = 0.0
+    """The most memory of a GPU that these parts held, in GiB."""
 
     @property
     def seconds(self) -> float:
@@ -51,9 +53,16 @@ class TrainingProgress:
 
     @property
     def peak_gib(self) -> float:
-        """The most memory that a part of the training held so far."""
+        """The most memory of the host that a part of the training held so far."""
         held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
         return max(self.peak_before, held / 2**30)
+
+    @property
+    def gpu_peak_gib(self) -> float:
+        """The most memory of this process's GPU that a part of it held so far; 0 without a GPU."""
+        torch = sys.modules.get("torch")  # which takes long to import
+        held = torch.cuda.max_memory_allocated() if torch and torch.cuda.is_available() else 0
+        return max(self.gpu_peak_before, held / 2**30)
 
     def update(self, **values: Any) -> None:
         """Set fields, and tell who watches."""

@@ -265,4 +265,5 @@ def _results(progress: TrainingProgress, state: Any, saved: int) -> Record:
         "last": {key: last[key] for key in sorted(last) if _says_something(key, last[key])},
         "seconds": round(progress.seconds, 1),
         "peak_gib": round(progress.peak_gib, 2),
+        **({"gpu_peak_gib": round(held, 2)} if (held := progress.gpu_peak_gib) else {}),
     }

@@ -31,11 +31,13 @@ class StepWatcher(transformers.TrainerCallback, ExportableState):
         if taken and state.global_step:
             progress.seconds_before = taken["attributes"]["seconds"]
             progress.peak_before = taken["attributes"]["peak_gib"]
+            progress.gpu_peak_before = taken["attributes"].get("gpu_peak_gib", 0.0)
         state.stateful_callbacks[type(self).__name__] = self.state()
 
     def state(self) -> dict[str, dict[str, float]]:
         """Return what a checkpoint keeps, in the form that transformers wants."""
-        taken = {"seconds": self._progress.seconds, "peak_gib": self._progress.peak_gib}
+        names = ("seconds", "peak_gib", "gpu_peak_gib")
+        taken = {name: getattr(self._progress, name) for name in names}
         return {"args": {}, "attributes": taken}
 
     def on_pre_optimizer_step(self, _args: Any, state: Any, _control: Any, **given: Any) -> None:
