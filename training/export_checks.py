@@ -35,7 +35,7 @@ def check_judge(run: Path, passport: Path | None, least: float) -> None:
     if passport is None:
         raise ConfigError(
             f"{run}: no run folder with a passport.json, so the judge's accuracy is unknown; "
-            "`aloe judge audit`, name its passport in [judge], and judge again: `aloe rejudge`"
+            "run `aloe judge audit`, set `passport` under [judge], then `aloe rejudge`"
         )
     found = read_passport(passport)
     accuracy = found.accuracy

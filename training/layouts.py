@@ -52,7 +52,7 @@ class Layout:
         return [line.replace("{file}", file) for line in self.settings]
 
 
-def _weighted(row: Row) -> Row:
+def _openai(row: Row) -> Row:
     """Return OpenAI's fine-tuning layout, in which replies of weight 0 are not learnt."""
     before = [
         message | ({"weight": 0} if message["role"] == "assistant" else {})
@@ -127,7 +127,7 @@ VERL_KINDS: Features = {
 
 LAYOUTS: dict[str, Layout] = {
     "messages-sft": Layout(
-        render=_weighted,
+        render=_openai,
         settings=("OpenAI's fine-tuning format: replies with weight 0 are read but not learnt",),
     ),
     "sharegpt-sft": Layout(
@@ -160,7 +160,7 @@ LAYOUTS: dict[str, Layout] = {
         ),
     ),
     "axolotl-sft": Layout(
-        render=_weighted,
+        render=_openai,
         settings=(
             "datasets: [{path: {file}, type: chat_template, roles_to_train: [], "
             "message_field_training: weight}]",

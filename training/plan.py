@@ -118,7 +118,7 @@ def _check_read(method: Method, named: Mapping[str, Any], settings: TrainingConf
     for key in named:
         switch, why = NEEDS.get(key, ("", ""))
         if switch and not getattr(settings, switch):
-            raise ConfigError(f"{key}: nothing would read it, for {why}; leave it out")
+            raise ConfigError(f"{key}: it would have no effect, because {why}; leave it out")
 
 
 def _keep_read(method: Method, settings: TrainingConfig) -> TrainingConfig:

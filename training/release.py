@@ -87,7 +87,7 @@ def choose_split(persona: str, test_share: float) -> Split:
 
 def format_left_out(skipped: Mapping[str, int]) -> str:
     """Return what was left out, each reason with its count; empty if nothing was."""
-    return ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items()))
+    return ", ".join(f"{reason}: {count}" for reason, count in sorted(skipped.items()))
 
 
 def write_rows(path: Path, rows: Sequence[Row], known: Features | None = None) -> None:

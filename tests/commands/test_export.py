@@ -294,7 +294,7 @@ def test_a_dataset_without_rows_is_refused(aloe: RunAloe, run: Path, tmp_path: P
     out = tmp_path / "d"
     ran = aloe("export", run, "--format", "dpo", "--out", out, "--min-margin", "1e9")
     assert ran.code == 2
-    assert "gives no dpo rows; left out: 6 below the margin" in ran.err.replace("\n", " ")
+    assert "gives no dpo rows; left out: below the margin: 6" in ran.err.replace("\n", " ")
     assert not out.exists()
 
 

@@ -99,7 +99,7 @@ def test_a_folder_holds_rows_and_a_card_that_counts_them(tmp_path: Path, grown: 
     text = (tmp_path / "d" / "README.md").read_text()
     assert f"| train | {len(rows)} | 1 |" in text
     assert "license: cc0-1.0" in text
-    assert "3 abstain" in text
+    assert "abstain: 3" in text
     assert "path: test.jsonl" not in text
 
 

@@ -736,7 +736,7 @@ def test_a_setting_that_is_named_and_not_read_is_refused(
 
 def test_flags_that_nothing_would_read_are_refused(aloe, base, run, tmp_path):
     said = refused_by(aloe, "grpo", tmp_path, base, "--disclosure", "reticent", data=run)
-    assert "disclosure: nothing would read it, for no user speaks without a --horizon" in said
+    assert "disclosure: it would have no effect, because no user speaks without a --horizon" in said
     steps = aloe("train", "sft", "--data", run, "--out", tmp_path / "out", "--max-steps", "0")
     assert steps.code == 2
     assert "max-steps" in steps.err
