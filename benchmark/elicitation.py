@@ -11,11 +11,11 @@ from collections.abc import Collection, Sequence
 
 from aloe.agents.disclosing import CheckableWishes
 from aloe.benchmark.scores import Elicitation
-from aloe.graphs.dialogue import PRESCRIBED
 from aloe.memory.questions import count_wanted, find_questions_in
 from aloe.memory.verifiable.scoring import check_wishes
 from aloe.persona import find_knowable
 from aloe.schema import AssistantNode, Node, Persona, Telling, UserNode
+from aloe.turns import PRESCRIBED
 
 
 def follow_dialogue(

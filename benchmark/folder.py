@@ -24,10 +24,12 @@ from aloe.errors import ConfigError, InputError
 from aloe.files.records import read_models
 from aloe.files.writing import model_lines, replace_text
 from aloe.memory.run_folder import RunFolder, explain_lack, read_trees
+from aloe.memory.run_inputs import CASES as CASES
+from aloe.memory.run_inputs import SCORES as SCORES
 from aloe.passport import Passport, read_audit
 from aloe.schema import Tree
 
-CONFIG, CASES, SCORES, RESULT = "config.toml", "cases.jsonl", "scores.jsonl", "result.json"
+CONFIG, RESULT = "config.toml", "result.json"
 
 
 @dataclass(frozen=True, kw_only=True)

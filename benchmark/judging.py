@@ -22,11 +22,11 @@ from aloe.benchmark.scores import Missing, ReplyScores, Score, Shown
 from aloe.calls.together import ask_each
 from aloe.config import Condition
 from aloe.errors import CallError
-from aloe.graphs.dialogue import PRESCRIBED
 from aloe.memory.disclosures import DisclosureChecker
 from aloe.memory.verifiable.scoring import check_wishes, measure_satisfaction
 from aloe.players import RULE
 from aloe.schema import AssistantNode, Persona, Tree, UserNode
+from aloe.turns import PRESCRIBED
 
 
 async def judge_dialogue(

@@ -16,12 +16,12 @@ from aloe.benchmark.reply_levels import mean_gain, mean_level, reply_level
 from aloe.benchmark.scores import ReplyScores, Score, Shown
 from aloe.calls.event import read_events
 from aloe.config import Condition
-from aloe.graphs.dialogue import PRESCRIBED
 from aloe.memory.run_folder import RunFolder
 from aloe.memory.wish_checks import check_replies
 from aloe.number_format import format_number
 from aloe.players import RULE
 from aloe.schema import Node, Tree
+from aloe.turns import PRESCRIBED
 from aloe.views.report_calls import ROOM, CallShelf
 from aloe.views.report_tree import Mark, describe_user, fault_marks, wish_marks
 from aloe.views.wishes import Wishes

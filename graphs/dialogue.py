@@ -29,9 +29,7 @@ from aloe.graphs.steps import UNHURRIED
 from aloe.memory.disclosures import DisclosureChecker
 from aloe.models.open import Message
 from aloe.schema import AssistantNode, Node, Persona, Tree, UserNode
-
-PRESCRIBED = "case"
-"""What nodes call the author of a message that the case prescribes."""
+from aloe.turns import PRESCRIBED
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,14 @@ from aloe.files.json_objects import load_json
 from aloe.files.writing import replace_text
 from aloe.passport import Calibration, Passport, read_passport
 
+CASES, SCORES = "cases.jsonl", "scores.jsonl"
+"""What only a benchmark has beside its trees; its controls have no cases."""
+
+
+def holds_benchmark(path: Path) -> bool:
+    """Whether a folder is a benchmark's or one of its controls'."""
+    return any((path / name).is_file() for name in (CASES, SCORES))
+
 
 class RunInputs:
     """The part of a run folder that says what its trees were made with.

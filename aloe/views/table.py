@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
+from aloe.turns import count_turns
 from aloe.views.account import Account
 from aloe.views.folding import Table
 from aloe.views.marks import profile_of, short
@@ -28,8 +29,8 @@ class Sums:
 
     @property
     def turns(self) -> int:
-        """Depth of the tree."""
-        return max((node.turn for node in self.tree.nodes), default=0)
+        """Depth of the tree, without a closing question."""
+        return count_turns(self.tree)
 
     @property
     def decided(self) -> int:

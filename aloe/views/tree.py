@@ -18,6 +18,7 @@ from rich.tree import Tree as Branches
 
 from aloe.number_format import counted
 from aloe.players import group_agents
+from aloe.turns import is_closing
 from aloe.views.account import Account
 from aloe.views.folding import Table, grid, said
 from aloe.views.marks import (
@@ -127,7 +128,8 @@ class Drawer:
         if node.repaired:
             body.append(f"\nrepaired: {', '.join(node.repaired)}", "dim")
         style = "bold cyan"
-        return self._line(node, Text(str(node.turn), style), Text(node.agent, style), body)
+        turn = "-" if is_closing(self.tree, node) else str(node.turn)
+        return self._line(node, Text(turn, style), Text(node.agent, style), body)
 
     def _assistant(self, node: "AssistantNode") -> Line:
         continued = bool(self.tree.children(node.id))

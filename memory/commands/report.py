@@ -36,10 +36,13 @@ def report(
     Example: `aloe report runs/first`
     """
     from aloe.files.writing import replace_text
+    from aloe.memory.run_inputs import holds_benchmark
     from aloe.memory.run_page import render_run
 
     if run.is_file():
         raise InputError(run, "name a run folder")
+    if holds_benchmark(run):
+        raise InputError(run, "holds a benchmark; `aloe bench report` writes its page")
     found = render_run(run, shown=count)
     if not found.trees:
         raise InputError(run, "no exchange is finished here yet")

@@ -1,0 +1,47 @@
+"""Commands that are given something of another kind say what it is, and change nothing."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from command import RunAloe
+
+from aloe.benchmark.example import BASE, copy_example
+from aloe.memory.run_folder import read_trees
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example: trees of an experiment and of `simulate`, and two benchmarks."""
+    path = tmp_path_factory.mktemp("recorded") / "example"
+    copy_example(path)
+    return path
+
+
+def state_of(path: Path) -> dict[Path, bytes]:
+    return {each: each.read_bytes() for each in path.rglob("*") if each.is_file()}
+
+
+@pytest.mark.parametrize("part", [".", "control"])
+def test_the_page_of_a_benchmark_is_not_overwritten(
+    aloe: RunAloe, recorded: Path, tmp_path: Path, part: str
+) -> None:
+    bench = Path(shutil.copytree(recorded / BASE, tmp_path / "bench"))
+    (tmp_path / "bench" / "report.html").write_text("its own")
+    if part == "control":
+        (bench / "cases.jsonl").rename(tmp_path / "cases.jsonl")
+    before = state_of(bench)
+    ran = aloe("report", bench)
+    assert ran.is_one_line_about("bench: holds a benchmark", "aloe bench report")
+    assert state_of(bench) == before
+
+
+def test_what_a_benchmark_asks_at_the_end_is_no_turn(aloe: RunAloe, recorded: Path) -> None:
+    (tree, *_) = trees = list(read_trees(recorded / BASE))
+    rows = aloe("trace", recorded / BASE, "--json").result["trees"]
+    assert {row["turns"] for row in rows} == {6}
+    assert {node.turn for each in trees for node in each.ends} == {7}
+    drawn = aloe("trace", recorded / BASE, "--first").out
+    assert "6 turns" in drawn
+    assert f"- case {tree.ends[0].id[:2]}" in drawn
+    assert " 7 case" not in drawn
