@@ -23,7 +23,6 @@ from aloe.agents.disclosing import texts_of_user
 from aloe.agents.languages import english_words
 from aloe.errors import ConfigError
 from aloe.intervals import LEAST_CLUSTERS
-from aloe.label_agreement import asks
 from aloe.schema import Record, Tree, derive_seed, sentences
 
 DRAWS = 2000
@@ -243,6 +242,11 @@ def _plain_forms(word: str) -> Iterator[str]:
             yield from (stem + letters for letters in before)
             if len(stem) > 2 and stem[-1] == stem[-2]:
                 yield stem[:-1]
+
+
+def asks(message: str) -> bool:
+    """Whether a sentence of a message is a question."""
+    return any(each.rstrip("\"'*_ )").endswith("?") for each in sentences(message))
 
 
 FIGURES: Mapping[str, Callable[[Said], float | None]] = {

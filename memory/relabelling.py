@@ -14,8 +14,8 @@ from pathlib import Path
 from aloe.errors import ConfigError, StoreError
 from aloe.files.records import read_records
 from aloe.files.writing import explain_failure, replace_chunks, replace_folder
-from aloe.label_agreement import LabelAgreement
 from aloe.labels import LABELS
+from aloe.memory.label_agreement import LabelAgreement
 from aloe.memory.returns import NO_LEVEL_BELOW, ReturnRule, forget_returns, label_returns
 from aloe.memory.run_folder import RunFolder, find_home, read_trees
 from aloe.number_format import counted

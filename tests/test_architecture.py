@@ -105,11 +105,12 @@ def test_the_ground_does_not_import_the_command_line() -> None:
             assert not [name for name in imports(file) if name.startswith("aloe.cli")], file
 
 
-def test_training_reads_nothing_of_memory_but_the_tree_store() -> None:
+def test_training_reads_nothing_of_memory_but_trees_and_how_their_labels_agree() -> None:
     for module, file in MODULES.items():
         if package_of(module) == "training":
             memory = [name for name in imports(file) if name.startswith("aloe.memory.")]
-            allowed = ("aloe.memory.run_folder", "aloe.memory.conversations")
+            store = ("aloe.memory.run_folder", "aloe.memory.conversations")
+            allowed = (*store, "aloe.memory.label_agreement")
             assert all(name.startswith(allowed) for name in memory), file
 
 

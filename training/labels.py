@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from aloe.errors import ConfigError
 from aloe.flaws import MIND_READING
-from aloe.label_agreement import LabelAgreement
+from aloe.memory.label_agreement import LabelAgreement
 from aloe.schema import Tree, Verdict
 from aloe.training.export import ROWS, Row, Rows, Skipped
 from aloe.training.usable import without_markup

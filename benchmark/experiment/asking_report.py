@@ -35,7 +35,7 @@ from aloe.benchmark.experiment.transfer import tabulate_transfer
 from aloe.benchmark.markdown import escape, format_interval, format_table
 from aloe.benchmark.tables import LABELS
 from aloe.config import Config
-from aloe.label_agreement import LabelAgreement
+from aloe.memory.label_agreement import LabelAgreement
 from aloe.memory.run_folder import read_trees
 from aloe.schema import Tree
 

@@ -14,10 +14,10 @@ from aloe.options import Json, RunOrTrees
 from aloe.views.folding import Table
 
 if TYPE_CHECKING:
-    from aloe.label_agreement import LabelAgreement, PaidQuestion
+    from aloe.memory.label_agreement import LabelAgreement, PaidQuestion
 
 SHOWN = 100
-"""Characters of a message in an example."""
+"""Characters of a message or a question in an example."""
 
 
 def relabel(
@@ -96,7 +96,7 @@ def _example(question: "PaidQuestion") -> RenderableType:
     grid.add_column()
     rows = {
         "user": question.message,
-        f"+{question.difference:.2f}": question.asked,
+        f"+{question.difference:.2f}": _cut_front(question.question),
         "instead of": question.instead,
         "judge": question.judged,
         "tree": f"{question.tree}, turn {question.turn}",
@@ -104,3 +104,11 @@ def _example(question: "PaidQuestion") -> RenderableType:
     for name, text in rows.items():
         grid.add_row(name, Text(shorten(text, SHOWN, placeholder=" ...")))
     return grid
+
+
+def _cut_front(text: str) -> str:
+    """Return the end of a text, where a question says what it asks."""
+    words = " ".join(text.split())
+    if len(words) <= SHOWN:
+        return words
+    return "... " + words[4 - SHOWN :].partition(" ")[2]

@@ -8,6 +8,7 @@ from command import RunAloe
 
 from aloe.benchmark.user_card import (
     FIGURES,
+    asks,
     find_disclosure,
     measure_front_loading,
     measure_unknown,
@@ -151,3 +152,12 @@ def test_a_side_that_says_nothing_is_refused(aloe: RunAloe, tmp_path: Path) -> N
         assert ran.is_one_line_about("go without --against")
     ran = aloe("users", "audit", "--base-url", "http://127.0.0.1")
     assert ran.is_one_line_about("--base-url", "--model")
+
+
+@pytest.mark.parametrize(
+    ("message", "asking"),
+    [("What for?", True), ("Fine. Shall I go on? I can.", True), ('He said "why?"', True),
+     ("**Which one?**", True), ("See a?b.", False), ("Fine.", False), ("", False)],
+)  # fmt: skip
+def test_a_message_asks_by_its_question_mark(message: str, asking: bool) -> None:
+    assert asks(message) == asking

@@ -8,9 +8,9 @@ from branching import compared, follow, tree_of
 from builders import assistant, persona_lines, user
 from command import RunAloe
 
-from aloe.label_agreement import LabelAgreement, asks
 from aloe.memory import relabelling
 from aloe.memory.api import relabel
+from aloe.memory.label_agreement import LabelAgreement
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.schema import Persona, Tree
 
@@ -18,10 +18,10 @@ NO_LISTS = Persona.of("I sell tea.", "I want no lists.", preferences={"lists": "
 LIST = "- a\n- b"
 
 
-def asked_and_answered(name: str = "t") -> Tree:
+def asked_and_answered(name: str = "t", asking: str = "Why?") -> Tree:
     """Return a tree in which a question loses to an answer, and a better talk follows it."""
     opening = user("I sell tea. What now?")
-    answer, question = (assistant(text, opening, agent=text) for text in (f"Do:\n{LIST}", "Why?"))
+    answer, question = (assistant(text, opening, agent=text) for text in (f"Do:\n{LIST}", asking))
     rows = []
     for reply, texts in ((answer, (LIST, LIST)), (question, ("Fine.", "Good."))):
         said = user(f"Go on after {reply.content[:3]}", reply.id, turn=2)
@@ -266,12 +266,35 @@ def test_simulated_trees_can_be_relabelled_and_resumed(aloe: RunAloe, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("reply", "asking"),
-    [("What for?", True), ("Fine. Shall I go on? I can.", True), ('He said "why?"', True),
-     ("**Which one?**", True), ("See a?b.", False), ("Fine.", False), ("", False)],
-)  # fmt: skip
-def test_a_question_is_seen(reply: str, asking: bool) -> None:
-    assert asks(reply) == asking
+    ("reply", "question"),
+    [
+        ("Fine. Shall I go on? I can.", "Shall I go on?"),
+        ("**Which one?** And why?", "And why?"),
+        ("Tell me how you sleep.", "Tell me how you sleep."),
+        ("What now? Sell more tea.", None),
+        ("You ask: what  NOW? Sell more. How many?", "How many?"),
+        ('Sell more. Ask them: "Why not?"', None),
+        ("# What to sell?\nTea.", None),
+        ("Sell more tea.", None),
+    ],
+)
+def test_a_question_that_won_is_one_that_wants_an_answer(
+    aloe: RunAloe, tmp_path: Path, reply: str, question: str | None
+) -> None:
+    run = stored(tmp_path / "run", asked_and_answered(asking=reply))
+    ran = aloe("relabel", run, "--horizon", 2, "--z", 0)
+    assert ran.code == 0, ran.err
+    assert ("questions that won" in ran.out) == bool(question)
+    assert not question or f"+1.00 {question} instead of" in " ".join(ran.out.split())
+
+
+def test_of_a_long_question_the_end_is_shown(aloe: RunAloe, tmp_path: Path) -> None:
+    long = f"{'It is good. ' * 20}Do you {'really ' * 20}want to sell it?"
+    run = stored(tmp_path / "run", asked_and_answered(asking=long))
+    shown = " ".join(aloe("relabel", run, "--horizon", 2, "--z", 0).out.split())
+    assert "+1.00 ... really really" in shown
+    assert "really want to sell it?" in shown
+    assert "It is good." not in shown
 
 
 def test_few_examples_are_kept_the_clearest_first() -> None:

@@ -4,8 +4,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from aloe.memory.questions import find_questions_in
 from aloe.schema import Tree, Verdict
-from aloe.sentences import sentences
 
 EXAMPLES = 5
 """Questions that are shown."""
@@ -21,6 +21,8 @@ class PaidQuestion:
     """What the user had said."""
     asked: str
     """The reply."""
+    question: str
+    """The last question in it that the user had not asked before."""
     instead: str
     """The reply that it was compared with."""
     judged: str
@@ -75,14 +77,17 @@ class LabelAgreement:
         pair = (verdict.first, verdict.second)
         best, other = pair if outcome == "first" else pair[::-1]
         asked = tree.by_id[best].content
-        if verdict.preferred == best or not asks(asked):
+        said = [user.content for user in tree.path(verdict.node) if user.role == "user"]
+        questions = () if verdict.preferred == best else find_questions_in(asked, said)
+        if not questions:
             return
         self.questions.append(
             PaidQuestion(
                 tree=tree.id,
                 turn=tree.by_id[best].turn,
-                message=tree.by_id[verdict.node].content,
+                message=said[-1],
                 asked=asked,
+                question=questions[-1],
                 instead=tree.by_id[other].content,
                 judged="lost" if verdict.preferred else verdict.outcome,
                 difference=abs(difference),
@@ -121,8 +126,3 @@ LEVELS = {
     "siblings": "shares of siblings beaten",
 }
 """What levels are, by `ReturnLabel.levels`."""
-
-
-def asks(reply: str) -> bool:
-    """Whether a sentence of a reply is a question."""
-    return any(each.rstrip("\"'*_ )").endswith("?") for each in sentences(reply))
