@@ -5,12 +5,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import cycle, islice
+from pathlib import Path
 
 from aloe.agents.mood import recorded_mood
 from aloe.config import Config
 from aloe.errors import ConfigError
+from aloe.memory.run_folder import read_trees
+from aloe.memory.run_inputs import holds_benchmark
 from aloe.models.model_string import ModelString
 from aloe.models.open import Model
+from aloe.players import is_said_by_rule
 from aloe.schema import Persona, Tree, derive_seed
 
 
@@ -62,6 +66,37 @@ def plan_trees(personas: Sequence[Persona], count: int, seed: int) -> Iterator[P
 def names_of(model: Model) -> set[str]:
     """Return what records call a model: earlier ones name only the class of a chat class's."""
     return {model.name, str(ModelString.parse(model.config.model))}
+
+
+def read_extended(extended: Path) -> list[Tree]:
+    """Return the trees of a finished run, all of them as `aloe simulate` grows them.
+
+    Raises:
+        ConfigError: another command made them.
+        InputError: there are none, or a line is broken (with its number).
+    """
+    if holds_benchmark(extended):
+        raise ConfigError(
+            f"--extend: {extended} holds a benchmark, whose dialogues are whole; for trees that "
+            "branch, name a run of `aloe simulate`"
+        )
+    trees = list(read_trees(extended))
+    for tree in trees:
+        if "user" not in tree.models:
+            raise ConfigError(f"--extend: {_explain_origin(extended, tree)}")
+    return trees
+
+
+def _explain_origin(extended: Path, tree: Tree) -> str:
+    """Say who made a tree that `aloe simulate` did not grow, and what can be done with it."""
+    if not any(map(is_said_by_rule, tree.users)):
+        return f"{extended} holds tree {tree.id}, which `aloe simulate` did not grow"
+    rules = ["user", *sorted({reply.agent for reply in tree.replies} - tree.models.keys())]
+    return (
+        f"{extended} was grown by `aloe experiment`, whose rules ({', '.join(rules)}) cannot be "
+        "continued here; label it as it is (`aloe relabel`), or change simulation.turns or "
+        "simulation.expansion in the settings of the experiment and run that again"
+    )
 
 
 def plan_extension(trees: Iterable[Tree], models: Mapping[str, Model]) -> list[PlannedTree]:

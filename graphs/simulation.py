@@ -30,14 +30,21 @@ from aloe.graphs.batch import RunProgress, grow_all
 from aloe.graphs.checks import check_rollouts, check_simulation
 from aloe.graphs.concurrency import width_of
 from aloe.graphs.context import open_models
-from aloe.graphs.plan import PlannedTree, last_turn, names_of, plan_extension, plan_trees
+from aloe.graphs.plan import (
+    PlannedTree,
+    last_turn,
+    names_of,
+    plan_extension,
+    plan_trees,
+    read_extended,
+)
 from aloe.graphs.rollouts import plan_rollouts
-from aloe.memory.run_folder import RunFolder, read_trees
+from aloe.memory.run_folder import RunFolder
 from aloe.models.open import Model, check_reachable, closed_model
 from aloe.models.weights import hash_models
 from aloe.number_format import counted
 from aloe.passport import Passport
-from aloe.schema import Persona
+from aloe.schema import Persona, Tree
 from aloe.telemetry import trace_calls
 
 
@@ -201,6 +208,7 @@ def prepare(
         ModelError: the embedded server cannot be started.
         StoreError: the folder cannot be used.
     """
+    held = read_extended(extended) if extended else []
     check_simulation(config)
     prompts = prompts_of(config)
     folder.check(config, prompts)
@@ -214,7 +222,7 @@ def prepare(
         check_rollouts(config)
     models = _close_models(config, replayed) if replayed else open_models(config)
     if extended:
-        wanted = _plan_extension(extended, config, models)
+        wanted = _plan_extension(extended, held, config, models)
     else:
         wanted = list(plan_trees(personas, config.simulation.trees, config.seed))
     people = [each.persona for each in wanted]
@@ -279,14 +287,13 @@ def _close_models(config: Config, recording: Path) -> dict[str, Model]:
 
 
 def _plan_extension(
-    extended: Path, config: Config, models: Mapping[str, Model]
+    extended: Path, trees: Sequence[Tree], config: Config, models: Mapping[str, Model]
 ) -> list[PlannedTree]:
     """Return the trees of a finished run, to be grown to more turns than they have."""
     if RunFolder(extended).busy():
         raise StoreError(
             f"{extended} is in use by another aloe process; extend it when that has ended"
         )
-    trees = list(read_trees(extended))
     deepest = max(map(last_turn, trees), default=0)
     if config.simulation.turns <= deepest and not config.simulation.rollouts.count:
         raise ConfigError(

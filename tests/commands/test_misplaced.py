@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from command import RunAloe
 
-from aloe.benchmark.example import BASE, copy_example
+from aloe.benchmark.example import BASE, TREES, copy_example
 from aloe.memory.run_folder import read_trees
 
 
@@ -45,3 +45,24 @@ def test_what_a_benchmark_asks_at_the_end_is_no_turn(aloe: RunAloe, recorded: Pa
     assert "6 turns" in drawn
     assert f"- case {tree.ends[0].id[:2]}" in drawn
     assert " 7 case" not in drawn
+
+
+@pytest.mark.parametrize("flags", [("--rollouts", 3), ("--turns", 9), ("--turns", 9, "--dry-run")])
+def test_only_what_simulate_grew_is_extended(
+    aloe: RunAloe, recorded: Path, tmp_path: Path, flags: tuple[object, ...]
+) -> None:
+    out, chat = tmp_path / "out", tmp_path / "chat"
+    shutil.copytree(recorded / TREES, chat)
+    lines = (
+        (chat / "trees.jsonl").read_text(encoding="utf-8").replace('"agent":"rule"', '"agent":"me"')
+    )
+    (chat / "trees.jsonl").write_text(lines, encoding="utf-8")
+    said = {
+        recorded / TREES: ("`aloe experiment`", "user, asker, rewriter, stranger", "aloe relabel"),
+        recorded / BASE: ("holds a benchmark", "a run of `aloe simulate`"),
+        chat: ("which `aloe simulate` did not grow",),
+    }
+    for run, words in said.items():
+        ran = aloe("simulate", "--extend", run, *flags, "--out", out)
+        assert ran.is_one_line_about(f"--extend: {run}", *words)
+        assert not out.exists()
