@@ -46,7 +46,7 @@ RULES = ("memory/verifiable/catalogue.py", "memory/verifiable/generation.py",
          "benchmark/experiment/rows.py", "benchmark/experiment/questions.txt")  # fmt: skip
 """Sources that decide who is played, what is said and what is kept."""
 
-LOG = "experiment.log"
+LOG, LOCK = "experiment.log", ".lock"
 
 T = TypeVar("T")
 
@@ -90,14 +90,25 @@ class Stages:
         experiment keeps the next one out until it has ended.
 
         Raises:
-            StoreError: another experiment is at work, or the folder cannot be written.
+            StoreError: another experiment is at work, the folder cannot be written, or it is a file
+                or holds something else.
         """
+        self._check_root()
         problem = (
             f"{self.root} is in use by another experiment, or a stage of one that was killed has "
             "not ended yet"
         )
-        with acquire_lock(self.root / ".lock", lambda _: problem) as lock:
+        with acquire_lock(self.root / LOCK, lambda _: problem) as lock:
             yield lock.fileno()
+
+    def _check_root(self) -> None:
+        """Make sure that nothing but an experiment is there; a lock may be, of one just begun."""
+        if self.root.exists() and not self.root.is_dir():
+            raise StoreError(f"{self.root} is a file; name a folder")
+        if not (self.root / LOG).exists() and any(
+            path.name != LOCK for path in self.root.glob("*")
+        ):
+            raise StoreError(f"{self.root} is not empty and holds no experiment; name another")
 
     def hash_models(self, *models: str) -> Iterator[dict[str, str]]:
         """Yield the hashes of models whose files are here, by model string, if there are any.

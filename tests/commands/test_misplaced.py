@@ -53,10 +53,8 @@ def test_only_what_simulate_grew_is_extended(
 ) -> None:
     out, chat = tmp_path / "out", tmp_path / "chat"
     shutil.copytree(recorded / TREES, chat)
-    lines = (
-        (chat / "trees.jsonl").read_text(encoding="utf-8").replace('"agent":"rule"', '"agent":"me"')
-    )
-    (chat / "trees.jsonl").write_text(lines, encoding="utf-8")
+    file = chat / "trees.jsonl"
+    file.write_text(file.read_text().replace('"agent":"rule"', '"agent":"me"'))
     said = {
         recorded / TREES: ("`aloe experiment`", "user, asker, rewriter, stranger", "aloe relabel"),
         recorded / BASE: ("holds a benchmark", "a run of `aloe simulate`"),

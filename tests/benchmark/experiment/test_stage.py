@@ -224,6 +224,31 @@ def test_an_experiment_that_outlives_its_parent_keeps_the_next_one_out(tmp_path:
         pass
 
 
+def test_a_folder_of_another_kind_is_left_alone(tmp_path: Path) -> None:
+    for name in ("trees.jsonl", "training.json", "pages/index.html"):
+        folder = tmp_path / name.replace("/", "-")
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_text("other")
+        with pytest.raises(StoreError, match="holds no experiment"), Stages(root=folder).hold():
+            pass
+        assert [path for path in folder.rglob("*") if path.is_file()] == [folder / name]
+    file = tmp_path / "README.md"
+    file.write_text("a page")
+    with pytest.raises(StoreError, match=r"README.md is a file; name a folder"):
+        Stages(root=file).hold().__enter__()
+    assert file.read_text() == "a page"
+
+
+def test_a_folder_that_was_begun_is_gone_on_with(tmp_path: Path) -> None:
+    for _ in "ab":  # only its lock is there, after a kill
+        with Stages(root=tmp_path).hold():
+            pass
+    stages = Stages(root=tmp_path)
+    stages.make("one", [], Path.mkdir)
+    with stages.hold():
+        pass
+
+
 def test_a_model_whose_files_were_replaced_is_another(tmp_path: Path) -> None:
     file = tmp_path / "base.gguf"
     model = f"local:{file}"
