@@ -119,6 +119,21 @@ async def _judge_replies(
     return await compare_all(replies, compare, schedule, at_once=at_once)
 
 
+def check_comparable(trees: Iterable[Tree]) -> None:
+    """Make sure that some message has several replies.
+
+    Raises:
+        ConfigError: none has, so there is nothing to judge.
+    """
+    for tree in trees:
+        if any(len(tree.children(user.id)) > 1 for user in tree.users):
+            return
+    raise ConfigError(
+        "the trees hold no two replies to one message, so there is nothing to judge; name a run of "
+        "`aloe simulate`"
+    )
+
+
 def check_same(trees: Sequence[Tree], folder: RunFolder) -> None:
     """Make sure that what `folder` holds already are judgements of these very trees.
 

@@ -27,7 +27,7 @@ from aloe.calls.prices import check_prices
 from aloe.config import Config
 from aloe.graphs.batch import RunProgress
 from aloe.graphs.concurrency import width_of
-from aloe.graphs.rejudge import check_same, keep_hashes, rejudge
+from aloe.graphs.rejudge import check_comparable, check_same, keep_hashes, rejudge
 from aloe.memory.run_folder import RunFolder
 from aloe.models.model_string import ModelString
 from aloe.models.open import Model, check_reachable, open_model
@@ -103,13 +103,15 @@ def prepare(run: Path, trees: Sequence[Tree], folder: RunFolder, config: Config)
         config: settings of the new run, as of `resolve_settings`.
 
     Raises:
-        ConfigError: a setting or a model cannot be used, or the folder holds another run.
+        ConfigError: a setting or a model cannot be used, the folder holds another run, or there is
+            nothing to judge.
         InputError: a file cannot be read.
         ModelError: the embedded server cannot be started.
         StoreError: the folder cannot be used.
     """
-    if trees:  # what is judged may be some of what the old run was to have
-        config = config.updated({"simulation.trees": len(trees)}, source=run)
+    check_comparable(trees)
+    # What is judged may be some of what the old run was to have.
+    config = config.updated({"simulation.trees": len(trees)}, source=run)
     prompts = prompts_of(config)
     check_panel(config)
     folder.check(config, prompts)

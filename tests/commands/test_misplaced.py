@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from builders import SCRIPTED
 from command import RunAloe
 
 from aloe.benchmark.example import BASE, TREES, copy_example
@@ -64,3 +65,16 @@ def test_only_what_simulate_grew_is_extended(
         ran = aloe("simulate", "--extend", run, *flags, "--out", out)
         assert ran.is_one_line_about(f"--extend: {run}", *words)
         assert not out.exists()
+
+
+def test_dialogues_without_siblings_are_not_judged_again(
+    aloe: RunAloe, recorded: Path, tmp_path: Path
+) -> None:
+    for name in ("empty", "base"):
+        run = tmp_path / name
+        shutil.copytree(recorded / BASE, run)
+    (tmp_path / "empty" / "trees.jsonl").write_text("")
+    for run in (tmp_path / "base", tmp_path / "empty", tmp_path / "base" / "trees.jsonl"):
+        ran = aloe("rejudge", run, "--judge", SCRIPTED, "--out", tmp_path / "new")
+        assert ran.is_one_line_about("no two replies to one message", "nothing to judge")
+        assert not (tmp_path / "new").exists()
