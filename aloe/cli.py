@@ -17,6 +17,7 @@ from typer.main import get_command, get_group
 import aloe
 from aloe.console import open_closed_streams, say_error, want_tracebacks
 from aloe.errors import BUDGET_SPENT, EXIT_CODE, AloeError, BudgetError
+from aloe.options import refuse_empty
 from aloe.telemetry import silence_langsmith
 
 
@@ -217,6 +218,7 @@ def main() -> None:
     silence_langsmith()
     want_tracebacks(False)
     try:
+        refuse_empty(sys.argv[1:])
         app()
     except AloeError as error:
         from aloe.tracebacks import traceback_of

@@ -1,7 +1,8 @@
 """Options that several commands share, so that they read and behave the same everywhere."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, Signature, signature
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -102,6 +103,25 @@ PushToHub = Annotated[
 ]
 Public = Annotated[bool, typer.Option("--public", help="Push to a public repository.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be pushed, send nothing.")]
+
+
+def refuse_empty(words: Sequence[str]) -> None:
+    """Make sure that no word of a command line is empty, as an unset variable leaves it.
+
+    Commands would take some for a value and some for a flag that was not given.
+
+    Raises:
+        ConfigError: naming the flag.
+    """
+    for before, word in pairwise(["", *words]):
+        flag, equals, value = word.partition("=")
+        if not word:
+            where = before if before.startswith("-") else f"after {before or 'aloe'}"
+        elif flag.startswith("--") and equals and not value:
+            where = flag
+        else:
+            continue
+        raise ConfigError(f"{where}: the value is empty; give one, or leave it out")
 
 
 def is_given(value: object) -> bool:

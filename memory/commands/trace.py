@@ -34,6 +34,12 @@ UNREAD = {
 }
 """Flags that are not read, by the flag beside which they are not."""
 
+READ = {
+    "--raw": ("--node", "--diff", "--agent", "--follow"),
+    "--full": ("--tree", "--first", "--agent", "--follow"),
+}
+"""Flags that are read beside one of some others only."""
+
 
 def trace(
     run: RunOrTrees,
@@ -104,6 +110,9 @@ def _check_read(arguments: "Mapping[str, object]") -> None:
     for flag, unread in UNREAD.items():
         if is_given(given[flag]):
             refuse_unread({name: given[name] for name in unread}, f"beside {flag}")
+    for flag, others in READ.items():
+        if not any(is_given(given[other]) for other in others):
+            refuse_unread({flag: given[flag]}, f"without {', '.join(others[:-1])} or {others[-1]}")
 
 
 def _save(picture: RenderableType, svg: Path) -> None:

@@ -10,7 +10,7 @@ from command import RunAloe
 from typer.testing import CliRunner
 
 from aloe.errors import ConfigError
-from aloe.options import Seed, refuse_unread, with_flags
+from aloe.options import Seed, refuse_empty, refuse_unread, with_flags
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,3 +75,25 @@ def test_a_file_is_named_after_what_it_will_hold(
     aloe: RunAloe, arguments: tuple[str, ...], better: str
 ) -> None:
     assert aloe(*arguments).is_one_line_about(f"{arguments[-1]} would hold", better)
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        (("trace", "run", "--tree", ""), "--tree"),
+        (("trace", "run", "--search="), "--search"),
+        (("trace", ""), "after trace"),
+        (("personas", "verifiable", "--about", "emoji", "--about", ""), "--about"),
+        (("simulate", "--out", "", "--personas", "p.jsonl"), "--out"),
+        (("train", "sft", "--data", "run", "--out", "m", "--config", ""), "--config"),
+        (("",), "after aloe"),
+    ],
+)
+def test_an_empty_value_is_not_taken_for_none(
+    aloe: RunAloe, words: tuple[str, ...], place: str
+) -> None:
+    assert aloe(*words).is_one_line_about(f"aloe: {place}: the value is empty")
+
+
+def test_what_is_not_empty_is_left_to_the_command() -> None:
+    refuse_empty(["train", "sft", "--set", "training.model=", "-", "--", "=", "--out=a=b", " "])
