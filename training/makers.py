@@ -7,7 +7,7 @@ only if its own messages or votes say who made them.
 from collections.abc import Collection
 
 from aloe.memory.conversations import IMPORTED
-from aloe.players import RULE
+from aloe.players import RULE, is_said_by_rule
 from aloe.schema import Tree
 from aloe.verdict import is_human
 
@@ -23,8 +23,13 @@ def find_users(tree: Tree) -> set[str]:
 
 
 def find_assistants(tree: Tree) -> set[str]:
-    """Return who wrote the replies of a tree: models, except where it does not say."""
-    return {UNKNOWN if reply.agent == IMPORTED else MODELS for reply in tree.replies}
+    """Return who wrote the replies of a tree, `UNKNOWN` among them where it does not say."""
+    return {*_find_authors(tree).values()}
+
+
+def find_without_model(tree: Tree) -> dict[str, str]:
+    """Return the agents whose replies no model wrote, and what they are: rules or code."""
+    return {agent: who for agent, who in _find_authors(tree).items() if who in (RULES, CODE)}
 
 
 def find_judges(tree: Tree) -> set[str]:
@@ -36,6 +41,20 @@ def find_judges(tree: Tree) -> set[str]:
 def join_makers(makers: Collection[str]) -> str:
     """Return makers in words."""
     return " and ".join(sorted(makers)) or UNKNOWN
+
+
+def _find_authors(tree: Tree) -> dict[str, str]:
+    """Return who wrote replies, by agent.
+
+    A tree of ours names the models of all agents that have one. In conversations from elsewhere
+    the name of an agent is its model's.
+    """
+    agents = {reply.agent for reply in tree.replies}
+    modelled = agents & tree.models.keys() or agents
+    # Only experiments, whose rules edit replies, have no model for the user.
+    others = RULES if any(map(is_said_by_rule, tree.users)) and "user" not in tree.models else CODE
+    found = {agent: MODELS if agent in modelled else others for agent in agents}
+    return {agent: UNKNOWN if agent == IMPORTED else who for agent, who in found.items()}
 
 
 def _user(tree: Tree, agent: str) -> str:

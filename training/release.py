@@ -9,8 +9,9 @@ trees are added. The card states counts, sources, and the judge's passport where
 
 import gzip
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,6 +37,7 @@ from aloe.training.makers import (
     find_assistants,
     find_judges,
     find_users,
+    find_without_model,
     join_makers,
 )
 
@@ -184,12 +186,7 @@ def render_dataset_card(
         f"      - {{split: {split}, path: {split}{suffix}}}\n" for split in rows if rows[split]
     )
     lengths = [_prompt_length(row.get("prompt")) for held in rows.values() for row in held]
-    known = [_names_speakers(tree) for tree in trees]
     made = describe_makers(trees, label)
-    models = Counter(
-        f"{role}: {name}" for tree in trees for role, name in find_players(tree).items()
-    )
-    models.update({"not known": known.count(False)} if not all(known) else {})
     personas = {split: len({row["persona"] for row in held}) for split, held in rows.items()}
     told = "\n".join(["## Settings\n", "```", *settings, "```", "", ""]) if settings else ""
     judged = f"```json\n{passport.strip()}\n```" if passport else "The run has no judge passport."
@@ -213,7 +210,7 @@ No persona is in both splits. Left out: {format_left_out(skipped) or "nothing"}.
 
 {told}## Models
 
-{"".join(f"- {name} ({counted(count, 'tree')}){chr(10)}" for name, count in sorted(models.items()))}
+{"".join(f"- {each}{chr(10)}" for each in _list_speakers(trees, chain(*rows.values())))}
 ## Labels
 
 {render_agreement(trees, label)}{RESTRAINT.format(restraint) if restraint else ""}
@@ -225,6 +222,28 @@ No persona is in both splits. Left out: {format_left_out(skipped) or "nothing"}.
 
 {_histogram(lengths)}
 """
+
+
+def _list_speakers(trees: Sequence[Tree], rows: Iterable[Row]) -> Iterator[str]:
+    """Yield the agents with their models and trees, then those without a model with their rows."""
+    known = [_names_speakers(tree) for tree in trees]
+    models = Counter(
+        f"{role}: {name}" for tree in trees for role, name in find_players(tree).items()
+    )
+    models.update({"not known": known.count(False)} if not all(known) else {})
+    for name, count in sorted(models.items()):
+        yield f"{name} ({counted(count, 'tree')})"
+    others = {agent: who for tree in trees for agent, who in find_without_model(tree).items()}
+    agents = {node.id: node.agent for tree in trees if others for node in tree.nodes}
+    taught = Counter(agents.get(_find_taught(row)) for row in rows)
+    for agent, who in sorted(others.items()):
+        yield f"{agent}: {who} (its replies are taught in {counted(taught[agent], 'row')})"
+
+
+def _find_taught(row: Row) -> str:
+    """Return the id of the reply that a row teaches; empty where it names none."""
+    nodes = row.get("nodes", {}) if row.get("label", True) else {}
+    return nodes.get("chosen") or nodes.get("completion") or ""
 
 
 def _names_speakers(tree: Tree) -> bool:

@@ -144,6 +144,44 @@ def test_a_card_says_who_played_and_who_judged(
 
 
 @pytest.mark.parametrize(
+    ("models", "speaker", "who"),
+    [
+        ({"a1": "m"}, "rule", "rules"),
+        ({"user": "m", "a1": "m"}, "rule", "custom code"),
+        ({"user": "m", "a1": "m"}, "user", "custom code"),
+        ({"user": "m", "a1": "m", "a0": "m"}, "rule", None),
+        ({"judge": "m"}, "human", None),
+        ({}, "human", None),
+    ],
+)
+@pytest.mark.parametrize("kind", ["dpo", "sft", "kto"])
+def test_a_card_says_which_assistants_no_model_played(
+    grown: Tree, models: dict[str, str], speaker: str, who: str | None, kind: Format
+) -> None:
+    nodes = tuple(
+        node.model_copy(update={"agent": speaker}) if node.role == "user" else node
+        for node in grown.nodes
+    )
+    tree = grown.model_copy(update={"models": models, "nodes": nodes})
+    rows = list(ROWS[kind](tree, Skipped()))
+    part = "chosen" if kind == "dpo" else "completion"
+    taught = [
+        row for row in rows
+        if row.get("label", True) and tree.by_id[row["nodes"][part]].agent == "a0"
+    ]  # fmt: skip
+    assert len(taught) == 7
+    card = render_dataset_card(
+        [tree], {"train": rows[:1], "test": rows[1:]}, Skipped(), kind,
+        features=infer_features(rows, KINDS), passport=None, licence="mit",
+    )  # fmt: skip
+    line = f"- a0: {who} (its replies are taught in {len(taught)} row"
+    assert (line in card) == bool(who)
+    assert ("are taught in" in card) == bool(who)
+    assert f"assistants {who} and language models" in card or not who or who == "rules"
+    assert "assistants language models and rules" in card or who != "rules"
+
+
+@pytest.mark.parametrize(
     ("agents", "judge", "rejudged", "said"),
     [
         ((IMPORTED, IMPORTED), IMPORTED, False, "here who spoke in them and who judged."),
