@@ -65,7 +65,15 @@ def bench(
         raise ConfigError("model: name the model under test")
     given = {"benchmark.cases": cases, "benchmark.seeds": seeds, "benchmark.limit": limit}
     path = Path(config) if config else None
-    candidate = load_candidate(path, given, written=settings, model=model, user=user, judges=judges)
+    candidate = load_candidate(
+        path,
+        given,
+        written=settings,
+        model=model,
+        user=user,
+        judges=judges,
+        source="arguments",
+    )
     plan = plan_bench(Path(out), with_controls(candidate, controls))
     for text in plan.left_out:
         warnings.warn(text, stacklevel=2)

@@ -112,7 +112,7 @@ class Given:
         except ConfigError as error:  # by the names that they have here
             raise ConfigError(str(error).replace("simulation.", "")) from None
         if self.model is None:
-            resolved = resolved.with_model(None, self.base_url)
+            resolved = resolved.with_model(None, self.base_url, source="arguments")
         else:
             resolved = with_model_beside(resolved, self.model, self.base_url, changes)
         return self._judged(resolved, path, changes)

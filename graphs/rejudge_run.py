@@ -187,7 +187,7 @@ def resolve_settings(
     if batch:
         changes["simulation"] = {"workers": None, "engine": "local", "ray_address": None}
     merged = old.updated(changes, source=config or stored)
-    merged = merged.updated({"limits.batch": batch}, source="command line")
+    merged = merged.updated({"limits.batch": batch}, source=settings.COMMAND_LINE)
     judged = merged.with_judge(judge, base_url)
     if config and not new.judge.use:  # a passport beside no judge may be that of --judge
         return judged.updated({"judge.passport": new.judge.passport}, source=config)

@@ -23,7 +23,7 @@ from aloe.config.models import DEFAULT_MODEL, PAID, AssistantConfig, ModelConfig
 from aloe.config.own_models import given_for, names_model, with_model_beside
 from aloe.config.personas import PersonasConfig
 from aloe.config.roles import Place, RoleConfig, place_of
-from aloe.config.settings import Settings, find_setting, validate
+from aloe.config.settings import COMMAND_LINE, Settings, find_setting, validate
 from aloe.config.simulation import EXPANSION_NAMES, Mood, RolloutConfig, SimulationConfig
 from aloe.config.spending import BudgetConfig, Price
 from aloe.config.telemetry import TelemetryConfig
@@ -31,6 +31,7 @@ from aloe.config.training import LENGTHS, TrainingConfig, without_length
 from aloe.config.user import Disclosing, Phrases, UserConfig
 
 __all__ = [
+    "COMMAND_LINE",
     "DEFAULT_MODEL",
     "EXPANSION_NAMES",
     "LENGTHS",

@@ -16,14 +16,16 @@ from aloe.config.model_change import change_model, find_models
 from aloe.config.models import ROLE_DEFAULTS, ModelsConfig
 from aloe.config.personas import PersonasConfig
 from aloe.config.roles import RoleConfig
-from aloe.config.settings import Settings
+from aloe.config.settings import COMMAND_LINE, Settings
 from aloe.config.simulation import SimulationConfig
 from aloe.config.spending import BudgetConfig, Price
 from aloe.config.stored_secrets import refuse_stored_secrets
 from aloe.config.telemetry import TelemetryConfig
 from aloe.config.training import TrainingConfig
 from aloe.config.user import UserConfig
+from aloe.errors import ConfigError
 from aloe.judge_names import is_judge
+from aloe.secrets import check_base_url
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -88,18 +90,26 @@ class Config(Settings):
         return self
 
     def with_model(
-        self, model: "str | BaseChatModel | Script | None", base_url: str | None
+        self,
+        model: "str | BaseChatModel | Script | None",
+        base_url: str | None,
+        *,
+        source: str = COMMAND_LINE,
     ) -> Self:
         """Return a copy in which every role uses `model` at `base_url`, None keeping its own.
 
         Server, key and options are those that the settings have for `model`, if they name it (see
         `aloe.config.model_change`). A panel is dismissed: one model in all its seats would only
         repeat itself.
+
+        Raises:
+            ConfigError: one of them is wrong; `source` says where they come from.
         """
         if model is None and base_url is None:
             return self
+        _check_server(base_url, source)
         change = partial(change_model, model=model, base_url=base_url, known=[*find_models(self)])
-        source = "model and base_url"
+        source = "--model" if source == COMMAND_LINE else "model"
         models = self.models
         roles = {name: getattr(models, name) for name in ("user", "inducer", "judge", "writer")}
         roles |= {"reader": models.reader} if models.reader else {}
@@ -116,6 +126,7 @@ class Config(Settings):
         Another judge has no passport yet; after a custom one, whose margins are on a scale of their
         own and whose prompt has fields of its own, it has the usual `min_margin` and prompt.
         """
+        _check_server(base_url, COMMAND_LINE)
         known = find_models(self)
         changes: dict[str, Any] = {
             "models.judge": change_model(self.models.judge, model, base_url, known=known)
@@ -129,7 +140,7 @@ class Config(Settings):
             if self.judge.use or self.models.panel or model != self.models.judge.model:
                 judge["passport"] = None
             changes["judge"] = judge
-        return self.updated(changes, source="command line")
+        return self.updated(changes, source=COMMAND_LINE)
 
     @property
     def rules_judge(self) -> bool:
@@ -145,3 +156,16 @@ class Config(Settings):
     def toml(self) -> str:
         """Return the settings as TOML; keys whose value is None are left out."""
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+
+def _check_server(base_url: str | None, source: str) -> None:
+    """Make sure that a base URL is one before it is every role's, whose settings are not to blame.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    try:
+        check_base_url(base_url)
+    except ValueError as error:
+        name = "--base-url" if source == COMMAND_LINE else "base_url"
+        raise ConfigError(f"{name}: {error}") from None

@@ -11,7 +11,7 @@ from typing import Any
 
 from aloe.config.config import Config
 from aloe.config.models import ModelConfig
-from aloe.config.settings import change, section_at, validate
+from aloe.config.settings import COMMAND_LINE, change, section_at, validate
 from aloe.config.training import without_length
 from aloe.config.trust import check_trust, is_stored, remember_own
 from aloe.errors import InputError
@@ -22,7 +22,7 @@ def load(
     path: Path | None,
     *flags: Mapping[str, Any] | None,
     written: Mapping[str, Any] | None = None,
-    source: str = "command line",
+    source: str = COMMAND_LINE,
 ) -> Config:
     """Read settings from a TOML file (None: defaults), then apply others by dotted key, in order.
 

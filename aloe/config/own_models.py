@@ -31,7 +31,7 @@ def with_model_beside(
     Raises:
         ConfigError: a server or a key cannot be used.
     """
-    everywhere, models = config.with_model(model, base_url), config.models
+    everywhere, models = config.with_model(model, base_url, source="arguments"), config.models
     single = {f"models.{name}": getattr(models, name) for name in type(models).model_fields}
     single |= {f"roles.{name}.model": role.model for name, role in config.roles.items()}
     found: dict[str, Any] = {}

@@ -35,10 +35,28 @@ class Settings(BaseModel):
         raw = self.model_dump()
         for key, value in changes.items():
             change(raw, key, value, source=source, kind=type(self))
-        return validate(type(self), raw, source=source)
+        single = [key for key, value in changes.items() if not isinstance(value, Mapping)]
+        return validate(type(self), raw, source=source, elsewhere=dict.fromkeys(single, source))
 
 
 S = TypeVar("S", bound=Settings)
+
+COMMAND_LINE = "command line"
+"""Where the values of flags come from."""
+
+FLAGS = {
+    "personas.target": "count",
+    "simulation.rollouts.count": "rollouts",
+    "training.arguments.num_train_epochs": "epochs",
+}
+"""Flags that are not called like the last part of the key of their setting."""
+
+BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+
+
+def name_flag(key: str) -> str:
+    """Return the flag that sets the setting at a dotted key."""
+    return "--" + FLAGS.get(key, key.rpartition(".")[2]).replace("_", "-")
 
 
 def change(
@@ -148,15 +166,19 @@ def validate(
         key = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             key = _extended(kind, key, problem["input"])
-        source = (elsewhere or {}).get(key, source)
+        named = (elsewhere or {}).get(key)
+        source = named or source
         if problem["type"] == "extra_forbidden":
             near = _suggestion(kind, key)
             raise ConfigError(f"{source}: unknown setting '{key}'{near}") from None
         where = f"{source}: {key}" if key else source
+        if named == COMMAND_LINE:
+            where = name_flag(key)
         if problem["type"] == "literal_error":
             choices = problem["ctx"]["expected"].replace("'", "")
             raise ConfigError(f"{where} is {choices}, not {problem['input']!r}") from None
-        message = problem["msg"].removeprefix("Value error, ")
+        bounds = [f"{BOUNDS[k]} {v:g}" for k, v in problem.get("ctx", {}).items() if k in BOUNDS]
+        message = bounds[0] if bounds else problem["msg"].removeprefix("Value error, ")
         raise ConfigError(f"{where}: {message}") from None
 
 

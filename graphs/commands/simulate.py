@@ -199,7 +199,7 @@ class SimulateOptions:
         if self.replay or self.engine == "local":  # not on the cluster that the file names
             asked = None if self.replay else self.ray_address
             here = {"engine": "local", "ray_address": asked}
-            loaded = loaded.updated({"simulation": here}, source="command line")
+            loaded = loaded.updated({"simulation": here}, source=settings.COMMAND_LINE)
         return loaded.with_model(self.model, self.base_url)
 
     def _workers(self) -> dict[str, Any]:

@@ -1,10 +1,11 @@
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aloe.config import Config, differences, load, spread, validate
+from aloe.config import COMMAND_LINE, Config, differences, load, spread, validate
 from aloe.errors import ConfigError, InputError
 
 
@@ -271,7 +272,7 @@ def test_what_shapes_no_reply_may_change(change: dict[str, object]) -> None:
         ({"models": {"jugde": "x"}}, ["models.jugde", "did you mean 'models.judge'?"]),
         ({"models": {"judge": {"temprature": 1}}}, ["models.judge.temprature", "temperature"]),
         ({"qqqqqq": 3}, ["unknown setting 'qqqqqq'"]),
-        ({"simulation": {"turns": 0}}, ["simulation.turns", "greater than or equal to 1"]),
+        ({"simulation": {"turns": 0}}, ["simulation.turns", "at least 1"]),
         ({"simulation": 3}, ["simulation"]),
         ({"models": "gpt"}, ["models"]),
         ({"models": {"user": 3}}, ["models.user"]),
@@ -348,7 +349,7 @@ def test_changes_reach_into_sections_and_leave_the_rest() -> None:
     ("changes", "words"),
     [
         ({"simulation.truns": 3}, ["simulation.truns", "did you mean 'simulation.turns'?"]),
-        ({"simulation": {"turns": 0}}, ["simulation.turns", "greater than or equal to 1"]),
+        ({"simulation": {"turns": 0}}, ["simulation.turns", "at least 1"]),
         ({"models.judge": {"temprature": 1}}, ["models.judge.temprature", "temperature"]),
         ({"seed.x": 3}, ["seed: should be a section"]),
         ({"prices.a.input": -1}, ["prices.a"]),
@@ -406,10 +407,10 @@ def test_the_example_is_valid() -> None:
 def test_a_wrong_flag_is_not_blamed_on_the_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text("[simulation]\nturns = 3\n")
-    with pytest.raises(ConfigError, match=r"^command line: simulation\.trees: "):
+    with pytest.raises(ConfigError, match=r"^--trees: at least 1$"):
         load(file, {"simulation.trees": 0, "simulation.turns": None})
     file.write_text("[simulation]\nturns = 0\n")
-    with pytest.raises(ConfigError, match=r"mine\.toml: simulation.turns: "):
+    with pytest.raises(ConfigError, match=r"mine\.toml: simulation.turns: at least 1$"):
         load(file, {"simulation.trees": 4, "simulation.turns": None})
 
 
@@ -424,3 +425,44 @@ def test_a_wrong_flag_is_not_blamed_on_the_file(tmp_path: Path) -> None:
 def test_a_choice_that_there_is_not_is_answered_with_those_there_are(key: str, said: str) -> None:
     with pytest.raises(ConfigError, match=f"^test: {key} is {said}$"):
         config().updated({key: "shy"}, source="test")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("simulation.turns", -1, "--turns: at least 1"),
+        ("personas.target", 0, "--count: at least 1"),
+        ("simulation.rollouts.until_turn", 0, "--until-turn: at least 1"),
+        ("simulation.rollouts.count", -1, "--rollouts: at least 0"),
+        ("budget.max_cost", -0.5, "--max-cost: at least 0"),
+        ("seed", "x", "--seed: Input should be a valid integer"),
+        ("user.disclosure", "shy", "--disclosure is schedule, answering or reticent, not 'shy'"),
+        ("simulation.expansion", "smaple", "--expansion: 'smaple' is none of sample"),
+    ],
+)
+def test_what_is_wrong_with_a_flag_is_said_by_its_name(key: str, value: Any, said: str) -> None:
+    for refused in (
+        lambda: load(None, {key: value}),
+        lambda: Config().updated({key: value}, source=COMMAND_LINE),
+    ):
+        with pytest.raises(ConfigError, match=f"^{re.escape(said)}"):
+            refused()
+    with pytest.raises(ConfigError, match=f"^arguments: {re.escape(key)}"):
+        load(None, {key: value}, source="arguments")
+
+
+def test_what_flags_are_wrong_with_together_keeps_its_section() -> None:
+    with pytest.raises(ConfigError, match=r"^command line: simulation: ray_address is for"):
+        load(None, {"simulation.ray_address": "auto"})
+
+
+@pytest.mark.parametrize("source", [COMMAND_LINE, "arguments"])
+def test_a_wrong_server_is_blamed_on_its_own_flag(source: str) -> None:
+    name = "--base-url" if source == COMMAND_LINE else "base_url"
+    for model in (None, "openai:x"):
+        with pytest.raises(ConfigError, match=f"^{name}: the URL needs its scheme"):
+            Config().with_model(model, "foo", source=source)
+    with pytest.raises(ConfigError, match=r"^--base-url: the URL needs its scheme"):
+        Config().with_judge("openai:x", "foo")
+    with pytest.raises(ConfigError, match=r"must not hold a key"):
+        Config().with_model(None, "http://u:p@h/v1", source=source)

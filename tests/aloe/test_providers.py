@@ -584,7 +584,7 @@ def test_a_server_for_all_is_not_guessed_for_a_model_that_settings_name() -> Non
 
 def test_what_is_wrong_with_the_model_of_an_argument_is_not_blamed_on_settings() -> None:
     settings = {"models.judge.temperature": 0}
-    with pytest.raises(ConfigError, match=r"^model and base_url: .*must not hold a key"):
+    with pytest.raises(ConfigError, match=r"^model: .*must not hold a key"):
         Given(PERSONAS[:1], "openai:x@http://u:p@h/v1", None, None, settings).settings(1)
 
 

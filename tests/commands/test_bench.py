@@ -392,7 +392,7 @@ def test_a_killed_run_goes_on_where_it_was(
         (["--judge", "openai:a", "--judge", "openai:a"], ["named twice"]),
         (["--cases", "verifiabel"], ["did you mean 'verifiable'"]),
         (["--prior", "nowhere"], ["nowhere: does not exist"]),
-        (["--disclosure", "shy"], ["user.disclosure is schedule, answering or reticent"]),
+        (["--disclosure", "shy"], ["--disclosure is schedule, answering or reticent"]),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(

@@ -118,9 +118,9 @@ def test_own_seeds_are_shown_and_a_broken_one_is_named(
         (("--model", "openai:gpt-4o-mini"), ("OPENAI_API_KEY",)),
         (("--model", "openai:x@http://127.0.0.1:9/v1"), ("nothing answers",)),
         (("--seeds", "nowhere"), ("nowhere", "cannot be read")),
-        (("--count", "0"), ("personas.target",)),
-        (("--batch", "0"), ("personas.batch",)),
-        (("--compose", "--batch", "0"), ("personas.batch",)),
+        (("--count", "0"), ("--count: at least 1",)),
+        (("--batch", "0"), ("--batch: at least 1",)),
+        (("--compose", "--batch", "0"), ("--batch: at least 1",)),
         (("--compose", "--model", WRITER), ("--model would not be read beside --compose",)),
     ],
 )

@@ -235,7 +235,7 @@ def said_of(tree: Tree, number: int) -> Label:
 
 def test_a_concurrency_that_cannot_be_is_refused(aloe: RunAloe, run: Path, tmp_path: Path) -> None:
     ran = aloe("rejudge", run, "--judge", SCRIPTED, "--concurrency", 0, "--out", tmp_path / "new")
-    assert ran.is_one_line_about("command line: simulation.concurrency")
+    assert ran.is_one_line_about("aloe: --concurrency: at least 1")
 
 
 def test_done_again_it_does_nothing_and_another_judge_needs_another_folder(

@@ -250,13 +250,13 @@ def test_a_key_never_leaves_the_environment(
         (["--model", "openai:x", "--base-url", "http://127.0.0.1:9/v1"], ["nothing answers at"]),
         (["--model", "openai:x", "--base-url", "127.0.0.1:9"], ["127.0.0.1:9"]),
         (["--base-url", "http://h/v1"], ["http://h/v1", "(user, inducer,", "--model openai:NAME"]),
-        (["--turns", "0"], ["simulation.turns"]),
-        (["--expansion", "all"], ["simulation.expansion", "preferred"]),
+        (["--turns", "0"], ["--turns: at least 1"]),
+        (["--expansion", "all"], ["--expansion", "preferred"]),
         (["--config", "none.toml"], ["none.toml", "cannot be read"]),
         (["--personas", "none.jsonl"], ["none.jsonl", "cannot be read"]),
         (
             ["--disclosure", "answers"],
-            ["user.disclosure is schedule, answering or reticent, not 'answers'"],
+            ["--disclosure is schedule, answering or reticent, not 'answers'"],
         ),
     ],
 )

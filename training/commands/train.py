@@ -172,9 +172,11 @@ def grpo(
 
     Example: `aloe train grpo --data runs/first --reward judge --out runs/first/models/grpo`
     """
+    from aloe.config import COMMAND_LINE
+
     settings = options.settings(reward=reward_name, horizon=horizon)
     if disclosure:
-        settings = settings.updated({"user.disclosure": disclosure}, source="command line")
+        settings = settings.updated({"user.disclosure": disclosure}, source=COMMAND_LINE)
     _train("grpo", options, settings, start, disclosure=disclosure)
 
 
