@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def calls_about(
     tree: "Tree", node: "Node", exchanges: "Sequence[RecordedCall]"
 ) -> "list[RecordedCall]":
-    """Return the calls that wrote, read or judged `node`, or drafts of it.
+    """Return the calls that wrote, read or judged `node` or drafts of it, or failed to answer it.
 
     Those of a judge, and of a custom role that wrote a reply, are logged under the user's message;
     of a reply they are the role's own, and those of the judge that it was shown to.
@@ -41,7 +41,7 @@ def calls_about(
     owners = Owners(tree.nodes)
     owned = [(owners.of(each.event), each) for each in exchanges]
     if node.role == "user":
-        return [each for about, each in owned if about == node.id]
+        return [each for about, each in owned if node.id in (about, about or each.event["node"])]
     found = []
     for about, each in owned:
         role = each.event["role"]

@@ -4,9 +4,11 @@ import re
 from io import StringIO
 
 from rich.console import Console
-from sample_tree import CALLS, TREE
+from sample_tree import CALLS, HINTED, OPENING, PLAIN, SECOND, TREE, exchange
 
 from aloe.views.account import Account, Spending, accounts
+from aloe.views.node import calls_about
+from aloe.views.owners import Owners
 from aloe.views.tree import Drawer
 
 MADE = [call.event for call in CALLS]
@@ -33,3 +35,21 @@ def test_a_tree_that_was_carried_over_shows_no_time() -> None:
     assert re.search(r"\d s \d+ tok\b", drawn(MADE))
     assert not re.search(r"\d s \d+ tok\b", drawn(CARRIED))
     assert "0 calls, 0.0 s of models" in drawn(CARRIED)
+
+
+def test_a_failed_call_is_not_taken_by_whom_it_was_to_answer() -> None:
+    failed = {"outcome": "error", "reply": None, "error": "TimeoutError"}
+    candidate = exchange("hinted", OPENING.id, **failed)
+    lost = exchange("gone", OPENING.id, **failed)
+    speaker = exchange("user", PLAIN.id, **failed)
+    opening = exchange("user", None, **failed)
+    judge = exchange("judge", OPENING.id, **failed)
+    of = Owners(TREE.nodes).of
+    assert of(candidate.event) == HINTED.id
+    assert of(speaker.event) == next(u.id for u in TREE.users if u.parent == PLAIN.id)
+    assert of(opening.event) == of(judge.event) == OPENING.id
+    alone = TREE.model_copy(update={"nodes": (OPENING, PLAIN), "verdicts": ()})
+    short = Owners((*alone.nodes, SECOND.model_copy(update={"parent": PLAIN.id}))).of
+    assert short({**candidate.event, "role": "plain"}) == PLAIN.id
+    assert candidate in calls_about(TREE, HINTED, [candidate, lost])
+    assert calls_about(TREE, OPENING, [candidate, lost, judge]) == [lost, judge]
