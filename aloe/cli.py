@@ -100,7 +100,7 @@ COMMANDS = {
     ),
     "graph": Command(
         "aloe.graphs.commands.graph:graph",
-        "Draw a LangGraph state machine from its own code, as Mermaid text.",
+        "Draw a LangGraph state machine from its own code, as Mermaid text or with boxes.",
     ),
     "train": Command("aloe.training.commands.train:app", "Train a model on trees or rows."),
     "bench": Command(
@@ -146,7 +146,7 @@ class LazyGroup(TyperGroup):
 app = typer.Typer(
     name="aloe",
     cls=LazyGroup,
-    help="Grow personas, simulate conversation trees with them, export training data.",
+    help="Simulate users with preferences of their own, train models on the trees, measure them.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
