@@ -24,7 +24,7 @@ from aloe.files.records import read_models
 from aloe.models.open import Reply
 from aloe.schema import SPOILING, Persona, Record
 
-Half = Literal["develop", "test", "fresh"]
+CorpusPart = Literal["develop", "test", "fresh"]
 CORPUS = Path(__file__).parent / "user_faults"
 GOOD = "good"
 """The kind of turns that a person might have sent."""
@@ -38,7 +38,7 @@ class Turn(Record):
     id: str
     kind: str
     """What is wrong with it; `GOOD` for nothing."""
-    half: Half
+    half: CorpusPart
     profile: str
     personality: str
     conversation: tuple[str, ...]
@@ -63,9 +63,9 @@ class KindResult(Record):
 
 
 class Report(Record):
-    """The figures of one half."""
+    """The figures of one part."""
 
-    half: Half
+    half: CorpusPart
     kinds: dict[str, KindResult]
     """Kinds of bad turns."""
     good: KindResult
@@ -86,8 +86,8 @@ class Report(Record):
         return self.good.caught / max(1, self.good.turns)
 
 
-def read_turns(half: Half, folder: Path = CORPUS) -> Iterator[Turn]:
-    """Yield the turns of one half.
+def read_turns(half: CorpusPart, folder: Path = CORPUS) -> Iterator[Turn]:
+    """Yield the turns of one part.
 
     Raises:
         InputError: the corpus is not there, or a line is broken (with its number).
@@ -113,15 +113,15 @@ class _Seen:
         return not self.faults and self.text.split() != self.turn.message.split()
 
 
-def audit_users(turns: Iterable[Turn], half: Half) -> Report:
-    """Hold the rules against turns of one half."""
+def audit_users(turns: Iterable[Turn], half: CorpusPart) -> Report:
+    """Hold the rules against turns of one part."""
     started = time.process_time()
     seen = [*_seen(turns)]
     return _report(seen, half, time.process_time() - started)
 
 
-async def audit_with_reader(turns: Iterable[Turn], half: Half, reader: Reader) -> Report:
-    """Hold the rules against turns of one half, and have a model read what they let pass.
+async def audit_with_reader(turns: Iterable[Turn], half: CorpusPart, reader: Reader) -> Report:
+    """Hold the rules against turns of one part, and have a model read what they let pass.
 
     Raises:
         CallError: a call failed.
@@ -158,7 +158,7 @@ def _seen(turns: Iterable[Turn]) -> Iterator[_Seen]:
         yield _Seen(turn, persona, text, spoils)
 
 
-def _report(seen: Sequence[_Seen], half: Half, spent: float) -> Report:
+def _report(seen: Sequence[_Seen], half: CorpusPart, spent: float) -> Report:
     by_kind: dict[str, list[_Seen]] = {}
     for each in seen:
         by_kind.setdefault(each.turn.kind, []).append(each)

@@ -11,7 +11,7 @@ import pytest
 from builders import assistant, user
 
 from aloe.agents.faults import Part, tidied, user_faults
-from aloe.benchmark.user_audit import CORPUS, GOOD, Half, audit_users, read_turns
+from aloe.benchmark.user_audit import CORPUS, GOOD, CorpusPart, audit_users, read_turns
 from aloe.errors import InputError
 from aloe.models.open import Reply
 from aloe.schema import SPOILING, Persona, Tree, Verdict
@@ -23,11 +23,11 @@ REACHED = {
     "fresh": {"caught": 0.5, "false_alarms": 0.0661},
 }
 """What is reached, which falls short of what is aimed at: 95% and 1%; see docs/users.md."""
-HALVES: tuple[Half, ...] = ("develop", "test", "fresh")
+PARTS: tuple[CorpusPart, ...] = ("develop", "test", "fresh")
 
 
 def test_the_corpus_is_what_its_datasheet_says() -> None:
-    halves = {half: list(read_turns(half)) for half in HALVES}
+    halves = {half: list(read_turns(half)) for half in PARTS}
     turns = [turn for each in halves.values() for turn in each]
     good = sum(turn.kind == GOOD for turn in turns)
     assert min(good, len(turns) - good) >= 500
@@ -36,7 +36,7 @@ def test_the_corpus_is_what_its_datasheet_says() -> None:
     kinds = {half: Counter(turn.kind for turn in each) for half, each in halves.items()}
     assert kinds["develop"].keys() == kinds["test"].keys() == kinds["fresh"].keys()
     assert min(kinds["test"].values()) >= 8
-    for one, other in combinations(HALVES, 2):
+    for one, other in combinations(PARTS, 2):
         assert not {t.profile for t in halves[one]} & {t.profile for t in halves[other]}
         said = [{(t.profile, t.message) for t in halves[half]} for half in (one, other)]
         assert not said[0] & said[1]
@@ -44,8 +44,10 @@ def test_the_corpus_is_what_its_datasheet_says() -> None:
     assert sum(path.stat().st_size for path in CORPUS.iterdir()) < 1_500_000
 
 
-@pytest.mark.parametrize("half", HALVES)
-def test_what_the_rules_reach(half: Half, record_property: Callable[[str, object], None]) -> None:
+@pytest.mark.parametrize("half", PARTS)
+def test_what_the_rules_reach(
+    half: CorpusPart, record_property: Callable[[str, object], None]
+) -> None:
     report = audit_users(read_turns(half), half)
     record_property("milliseconds", report.milliseconds)
     assert report.caught >= REACHED[half]["caught"]
@@ -82,7 +84,7 @@ def test_nothing_that_is_caught_is_exported(row_format: Format) -> None:
 
 
 def test_a_broken_line_is_named(tmp_path: Path) -> None:
-    half: Half = "test"
+    half: CorpusPart = "test"
     with pytest.raises(InputError, match="corpus"):
         list(read_turns(half, tmp_path))
     (tmp_path / "test.jsonl").write_text('{"id": "x"}\n')
