@@ -1,5 +1,6 @@
 """The pages of `aloe view`: made when they are asked for, and of nothing but the listed runs."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +71,7 @@ class RunPages:
     def _list(self, found: FoundRuns) -> str:
         runs = found.runs
         lines = [{**run.describe(), "address": _address(run.name)} for run in runs.values()]
-        title = ", ".join(folder.resolve().name for folder in self.folders)
+        title = ", ".join(_name_folders(self.folders))
         live = Live(state=STATE, version=_list_version(runs))
         return render_page(
             HERE / "runs.html",
@@ -81,6 +82,13 @@ class RunPages:
             pair=choose_pair([*runs.values()]),
             caution=found.caution,
         )
+
+
+def _name_folders(folders: Sequence[Path]) -> list[str]:
+    """Return what a list calls folders: by name, or by path where two have the same."""
+    whole = [*dict.fromkeys(folder.resolve() for folder in folders)]
+    names = Counter(path.name for path in whole)
+    return [path.name if names[path.name] == 1 else str(path) for path in whole]
 
 
 def _show(run: ListedRun) -> ServedPage:

@@ -152,6 +152,8 @@ def save(path: Path, config: Config) -> None:
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
+    except IsADirectoryError:
+        raise InputError(path, "is a folder; name a file") from None
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:

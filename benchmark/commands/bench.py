@@ -1,5 +1,6 @@
 """`aloe bench`: measure how well a model adapts during a conversation."""
 
+from math import isfinite
 from pathlib import Path
 from typing import Annotated
 
@@ -157,6 +158,8 @@ def metrics(
     from aloe.benchmark.statistics import summarise
     from aloe.number_format import format_number
 
+    if strange := [level for level in levels if not isfinite(level)]:
+        raise ConfigError(f"{strange[0]} is not a level")
     try:
         found = summarise(levels)
     except ValueError as error:

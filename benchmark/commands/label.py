@@ -137,6 +137,8 @@ def _send(tool: str | None, pairs: "list[ReplyPair]", out: Path | None, *, as_js
     from aloe.benchmark.annotation import TOOLS, write_tasks
 
     named = next((each for each in TOOLS if each == tool), None)
+    if tool and not named:
+        raise ConfigError(f"--to: '{tool}' is none of {', '.join(TOOLS)}")
     if named is None or out is None:
         raise ConfigError(f"--to needs {' or '.join(TOOLS)}, and --out a file to write")
     count, beside = write_tasks(named, pairs, out)

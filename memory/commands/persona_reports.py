@@ -268,7 +268,7 @@ def check(
     contradictions = report.find_contradictory(personas)
     unsound = report.count_broken_rules(personas)
     lines = [
-        f"{pair.kind}s of {pair.first.id} and {pair.second.id} are near-copies "
+        f"the {pair.kind} of {pair.first.id} is a near-copy of that of {pair.second.id} "
         f"({pair.similarity:.3f})"
         for pair in pairs[:LISTED]
     ]

@@ -51,6 +51,8 @@ def report(
     said = counted(len(found.trees), "tree") + (
         f", {found.unfinished} unfinished" * bool(found.unfinished)
     )
+    if count < len(found.trees):
+        said += f", {count or 'none'} of them on the page"
     line = f"{path}: {said}, {len(found.html) / 1e6:.1f} MB"
     show(line, as_json=as_json, lines=True, cut=False)
     result = {"out": str(path), "trees": len(found.trees), "unfinished": found.unfinished}

@@ -80,11 +80,13 @@ def import_trees(
 
     Raises:
         ConfigError: there is no such format.
-        InputError: the format cannot be told, there are no conversations, one is broken, or two
-            contradict each other.
+        InputError: the format cannot be told, there are no conversations, or trees of ours, one is
+            broken, or two contradict each other.
     """
     if name is not None and name not in FORMATS:
         raise ConfigError(f"--format '{name}' is none of {', '.join(FORMATS)}")
+    for file in files:
+        _refuse_trees(file)
     chosen = name or tell(files)
     found = Imported(format=chosen)
 
@@ -100,6 +102,13 @@ def import_trees(
         said = f"; the first problem is {found.bad[0]}" if found.bad else ""
         raise InputError(files[0], f"holds no conversations{said}")
     return found
+
+
+def _refuse_trees(file: Path) -> None:
+    """Make sure that a file does not begin with a tree of ours, which needs no import."""
+    _, first = next(read_records(file, _pass_over), (None, None))
+    if isinstance(first, dict) and {"nodes", "verdicts"} <= first.keys():
+        raise InputError(file, "holds trees of aloe's own; join them with `aloe trees merge`")
 
 
 def tell(files: Sequence[Path]) -> str:

@@ -106,6 +106,19 @@ def test_runs_are_found_however_deep_and_inside_of_others(
     assert aloe("view", runs / "a").is_one_line_about("in the first 3 folders", "further down")
 
 
+def test_folders_of_one_name_are_told_apart_by_their_paths(runs: Path, tmp_path: Path) -> None:
+    def title(*folders: Path) -> str:
+        page = RunPages(folders).answer("/", {}).text
+        found = re.search("<title>(.*?)</title>", page)
+        assert found
+        return found[1]
+
+    fill(tmp_path / "others/runs/third", TREES[0])
+    other = tmp_path / "others/runs"
+    assert title(runs, other, runs / "first") == f"{runs}, {other}, first"
+    assert title(runs, runs) == "runs"
+
+
 def test_a_list_says_how_runs_stand(runs: Path) -> None:
     first, second = (find_runs([runs]).runs[name] for name in ("first", "more/second-run"))
     line = second.describe()

@@ -44,6 +44,12 @@ def test_one_turn_is_too_short(aloe: RunAloe) -> None:
     assert aloe("bench", "metrics", "three").code == 2
 
 
+@pytest.mark.parametrize("level", ["nan", "inf", "-inf"])
+def test_a_level_is_a_finite_number(aloe: RunAloe, level: str) -> None:
+    ran = aloe("bench", "metrics", "3", "--", level, "4")
+    assert ran.is_one_line_about(f"aloe: {level} is not a level")
+
+
 S = "scripted:aloe.agents.scripted:reply"
 LEARN, IGNORE, ASK = (f"scripted:learners:{name}" for name in ("learn", "ignore", "ask"))
 

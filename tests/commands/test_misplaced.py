@@ -78,3 +78,34 @@ def test_dialogues_without_siblings_are_not_judged_again(
         ran = aloe("rejudge", run, "--judge", SCRIPTED, "--out", tmp_path / "new")
         assert ran.is_one_line_about("no two replies to one message", "nothing to judge")
         assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("form", [(), ("--format", "messages")])
+@pytest.mark.parametrize("part", [TREES, BASE])
+def test_trees_of_our_own_are_not_imported(
+    aloe: RunAloe, recorded: Path, tmp_path: Path, form: tuple[str, ...], part: str
+) -> None:
+    file, out = recorded / part / "trees.jsonl", tmp_path / "trees.jsonl"
+    ran = aloe("trees", "import", file, *form, "--out", out)
+    assert ran.is_one_line_about(f"{file}: holds trees of aloe's own", "`aloe trees merge`")
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("config", "check"),
+        ("roles", "list", "--config"),
+        ("simulate", "--personas", "p.jsonl", "--out", "run", "--config"),
+    ],
+)
+def test_a_folder_is_no_file_of_settings(
+    aloe: RunAloe, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    assert aloe(*command, tmp_path).is_one_line_about(f"{tmp_path}: is a folder; name a file")
+
+
+def test_a_mistyped_tool_is_named(aloe: RunAloe, recorded: Path, tmp_path: Path) -> None:
+    given = ("label", recorded / TREES, "--out", tmp_path / "a.json", "--to")
+    assert aloe(*given, "argila").is_one_line_about("--to: 'argila' is none of argilla, label-st")
+    assert aloe(*given[:2], "--to", "argilla").is_one_line_about("--out a file to write")

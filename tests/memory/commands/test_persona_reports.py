@@ -58,6 +58,7 @@ def test_check_finds_what_is_wrong(composed_pool: Path, bag_settings: Path, aloe
     ran = aloe(*check)
     assert ran.code == 1
     assert [pair["first"] for pair in ran.result["pairs"]] == [first.id]
+    assert f"the profile of {first.id} is a near-copy of that of" in " ".join(ran.err.split())
     assert list(ran.result["contradictory"].values()) == [["marriage"]]
     assert ran.result["unsound"]["profile: too_few_facts"] == 1
 
