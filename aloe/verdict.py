@@ -69,7 +69,7 @@ class ReturnLabel(Record):
     discount: float = Field(ge=0, le=1)
     """Weight of each further turn, relative to the one before."""
     z: float = Field(ge=0)
-    """Standard errors that a difference had to reach."""
+    """Standard errors that a difference had to exceed."""
     question_cost: float = Field(default=0.0, ge=0, exclude_if=lambda cost: not cost)
     """What each question that brought nothing took off a level; left out of the file if 0."""
 

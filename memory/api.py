@@ -59,7 +59,7 @@ def relabel(
         trees: finished trees; they stay as they are.
         horizon: turns that are looked at, the reply's own included; at least 1.
         discount: weight in [0, 1] of each further turn.
-        z: standard errors that a difference has to reach to be a label; at least 0.
+        z: standard errors that a difference has to exceed to be a label; at least 0.
         question_cost: what each question that brought nothing takes off a reply's level; at least
             0. Only for users who answer questions.
         levels: how good each reply was, by node id, for personas without checkable wishes.

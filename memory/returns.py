@@ -16,17 +16,22 @@ With a question cost, l(a) is the level less that cost for each question of a th
 (`aloe.memory.levels.charge_questions`), so that asking on when there is nothing left to find out
 is worse than not asking.
 
-The standard error is that of the mean at the place where the talk below a first parts: the spread
-of the branches there, over the root of their number, with their weight in R(a). It holds for what
-varies from there on; what was said above was said once. One branch alone has no spread, so nothing
-is known of its error and no difference is taken for real, unless `z` is 0, which takes every
-difference at face value. The level of a reply's own turn is no estimate: it has the error 0.
+Two replies are told apart by the branches into which the talk below each first parts. The standard
+error of their difference is that of the permutation test, near enough: all branches of both count
+as drawn from one lot, and their spread about the common mean (over n - 2, as two means are taken
+from n branches) says by how much two replies that lead to the same would differ. So a few branches
+that happen to be equal do not pass for certainty, as they would if each reply's own spread counted,
+and no difference exceeds `sqrt(n - 2)` errors: with three branches each, chance alone parts them
+entirely once in ten times. It holds for what varies from the parting on; what was said above was
+said once. Of one branch nothing is known, and no difference is taken for real, unless `z` is 0,
+which takes every difference at face value. The level of a reply's own turn is no estimate: it has
+the error 0.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import hypot, inf, sqrt
-from statistics import fmean, stdev
+from math import inf, sqrt
+from statistics import fmean, pvariance
 from typing import Self
 
 from aloe.errors import ConfigError
@@ -47,7 +52,7 @@ class ReturnRule:
     discount: float = 0.9
     """Weight in [0, 1] of each further turn, relative to the one before."""
     z: float = 1.0
-    """Standard errors that a difference has to reach; at least 0."""
+    """Standard errors that a difference has to exceed; at least 0."""
     question_cost: float = 0.0
     """Taken off a reply's level for each of its questions that brought nothing; at least 0."""
 
@@ -80,10 +85,8 @@ class Return:
 
     value: float
     """On the scale of the levels."""
-    error: float | None
-    """Standard error of the value; 0 if `depth` is 1, None if there is one branch only."""
-    branches: int
-    """Into how many the talk parts where it first does; 1 if it never does."""
+    branches: tuple[float, ...]
+    """What it is by each branch into which the talk first parts; one if it never does."""
     depth: int
     """Turns that it covers, the reply's own included."""
 
@@ -173,9 +176,20 @@ def _compare(
         return label.model_copy(update={"reason": reason})
     if first.depth != second.depth:
         return label.model_copy(update={"reason": "not as deep"})
-    error = None if None in (first.error, second.error) else hypot(first.error, second.error)  # type: ignore[arg-type]
+    error = _find_error(first, second)
     found = {"returns": (first.value, second.value), "error": error}
     return label.model_copy(update=found | _decide(first.value - second.value, error, rule.z))
+
+
+def _find_error(first: Return, second: Return) -> float | None:
+    """Return the standard error of the difference; None if one of them has one branch only."""
+    if first.depth == 1:
+        return 0.0
+    one, other = len(first.branches), len(second.branches)
+    if min(one, other) == 1:
+        return None
+    spread = pvariance([*first.branches, *second.branches]) * (one + other) / (one + other - 2)
+    return sqrt(spread * (1 / one + 1 / other))
 
 
 def _decide(difference: float, error: float | None, z: float) -> dict[str, str]:
@@ -183,20 +197,20 @@ def _decide(difference: float, error: float | None, z: float) -> dict[str, str]:
     if error is None and z:
         return {"reason": "one branch only"}
     bar = z * (error or 0.0)
-    if abs(difference) < bar - ROUNDING:
-        return {"reason": "not told apart"}
-    if abs(difference) <= ROUNDING:
+    if max(abs(difference), bar) <= ROUNDING:
         return {"outcome": "tie"}
+    if abs(difference) <= bar + ROUNDING:
+        return {"reason": "not told apart"}
     return {"outcome": "first" if difference > 0 else "second"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Sum:
-    """A discounted sum of levels, with what is known of its error."""
+    """A discounted sum of levels."""
 
     value: float
-    error: float | None
-    branches: int = 1
+    branches: tuple[float, ...]
+    """What it is by each branch of the first fork; itself if there is none."""
 
 
 class _Below:
@@ -226,8 +240,8 @@ class _Below:
         depth = min(turns, self._depths[reply])
         found = self._sum(reply, depth)
         weight = sum(self._discount**turn for turn in range(depth))
-        error = 0.0 if depth == 1 else None if found.error is None else found.error / weight
-        return Return(value=found.value / weight, error=error, branches=found.branches, depth=depth)
+        branches = tuple(each / weight for each in found.branches)
+        return Return(value=found.value / weight, branches=branches, depth=depth)
 
     def _sum(self, reply: str, depth: int) -> _Sum:
         """Return S_depth of a reply that is at least as deep."""
@@ -238,7 +252,7 @@ class _Below:
     def _add_up(self, reply: str, depth: int) -> _Sum:
         own = self._levels[reply]
         if depth == 1:
-            return _Sum(value=own, error=None)
+            return _Sum(value=own, branches=(own,))
         deep = (
             [self._sum(each, depth - 1) for each in replies if self._depths[each] >= depth - 1]
             for replies in self._messages[reply]
@@ -246,14 +260,13 @@ class _Below:
         below = _average([_average(sums) for sums in deep if sums])
         return _Sum(
             value=own + self._discount * below.value,
-            error=None if below.error is None else self._discount * below.error,
-            branches=below.branches,
+            branches=tuple(own + self._discount * each for each in below.branches),
         )
 
 
 def _average(sums: Sequence[_Sum]) -> _Sum:
-    """Return the mean; its error is that of the spread, or that of the only one."""
+    """Return the mean, which parts into the sums, or as the only one does."""
     if len(sums) == 1:
         return sums[0]
-    values = [each.value for each in sums]
-    return _Sum(value=fmean(values), error=stdev(values) / sqrt(len(values)), branches=len(values))
+    values = tuple(each.value for each in sums)
+    return _Sum(value=fmean(values), branches=values)

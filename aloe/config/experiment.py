@@ -78,7 +78,7 @@ class ExperimentConfig(Settings):
     discount: float = Field(default=0.9, ge=0, le=1)
     """Weight of each further turn."""
     z: float = Field(default=0.0, ge=0)
-    """Standard errors that a difference between returns has to reach."""
+    """Standard errors that a difference between returns has to exceed."""
     question_cost: float = Field(default=0.0, ge=0)
     """Taken off the level of a reply for each of its questions that brought nothing."""
     transfer: tuple[Disclosing, ...] = ()

@@ -32,7 +32,7 @@ def relabel(
         float, typer.Option("--discount", help="Weight in 0..1 of each further turn.")
     ] = 0.9,
     z: Annotated[
-        float, typer.Option("--z", help="Standard errors that a difference has to reach.")
+        float, typer.Option("--z", help="Standard errors that a difference has to exceed.")
     ] = 1.0,
     question_cost: Annotated[
         float,

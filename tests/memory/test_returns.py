@@ -1,8 +1,8 @@
 """Returns against arithmetic, and what holds of them whatever the tree."""
 
 import random
-from math import hypot, isclose, sqrt
-from statistics import stdev
+from math import isclose, sqrt
+from statistics import fmean, pvariance
 
 import pytest
 from branching import Levels, compared, drawn, follow, tree_of
@@ -31,6 +31,8 @@ ANSWER = assistant("Here is an answer.", OPENING, agent="a0")
 QUESTION = assistant("Do you like lists?", OPENING, agent="a1")
 PAIR = (OPENING, ANSWER, QUESTION)
 
+SHAPES = st.randoms(use_true_random=False)
+
 
 def returns(tree: Tree, levels: Levels, **rule: float) -> dict[str, Return]:
     return find_returns(tree, find_levels(tree, levels), ReturnRule(**rule))  # type: ignore[arg-type]
@@ -44,27 +46,36 @@ def label(tree: Tree, levels: Levels, **rule: float) -> ReturnLabel:
 
 
 def two_branches() -> tuple[Tree, Levels]:
-    """Return ANSWER (0.5), followed by 0.5 and 0.25, and QUESTION (0.25), by 1 and 0.75."""
+    """Return ANSWER (0.5), followed by 0.5 and 0.25, and QUESTION (0.25), by 1 and 0.875."""
     after, known = follow(ANSWER, "And?", 0.5, 0.25)
-    asked, more = follow(QUESTION, "Yes.", 1.0, 0.75)
+    asked, more = follow(QUESTION, "Yes.", 1.0, 0.875)
     levels = {ANSWER.id: 0.5, QUESTION.id: 0.25, **known, **more}
     return tree_of([*PAIR, *after, *asked], compared(ANSWER, QUESTION)), levels
+
+
+def error_of(*branches: list[float]) -> float:
+    """Return the standard error between two replies with these branches."""
+    one, other = map(len, branches)
+    total = [each for held in branches for each in held]
+    spread = pvariance(total) * len(total) / (len(total) - 2)
+    return sqrt(spread * (1 / one + 1 / other))
 
 
 def test_a_question_wins_by_what_came_of_it() -> None:
     tree, levels = two_branches()
     found = returns(tree, levels, horizon=2, discount=0.9)
     assert found[ANSWER.id].value == pytest.approx((0.5 + 0.9 * 0.375) / 1.9)
-    assert found[QUESTION.id].value == pytest.approx((0.25 + 0.9 * 0.875) / 1.9)
-    error = 0.9 * stdev([1.0, 0.75]) / sqrt(2) / 1.9
-    assert found[QUESTION.id].error == pytest.approx(error)
-    assert (found[QUESTION.id].branches, found[QUESTION.id].depth) == (2, 2)
+    assert found[QUESTION.id].value == pytest.approx((0.25 + 0.9 * 0.9375) / 1.9)
+    branches = [(0.25 + 0.9 * 1.0) / 1.9, (0.25 + 0.9 * 0.875) / 1.9]
+    assert found[QUESTION.id].branches == pytest.approx(branches)
+    assert found[QUESTION.id].depth == 2
     said = label(tree, levels, horizon=2, discount=0.9)
     assert (said.outcome, said.reason, said.levels) == ("second", None, "rated")
-    assert said.difference == pytest.approx((0.25 - 0.9 * 0.5) / 1.9)
-    assert said.error == pytest.approx(hypot(error, error))
-    z = 0.2 / 1.9 / said.error if said.error else 0.0
-    assert label(tree, levels, horizon=2, discount=0.9, z=z).outcome == "second"
+    assert said.difference == pytest.approx((0.25 - 0.9 * 0.5625) / 1.9)
+    error = error_of([0.95 / 1.9, 0.725 / 1.9], branches)
+    assert said.error == pytest.approx(error)
+    z = -(said.difference or 0.0) / error
+    assert label(tree, levels, horizon=2, discount=0.9, z=z - 0.01).outcome == "second"
     close = label(tree, levels, horizon=2, discount=0.9, z=z + 0.01)
     assert (close.outcome, close.reason) == ("abstain", "not told apart")
     assert close.returns == said.returns
@@ -89,21 +100,19 @@ def test_the_example_of_the_documentation() -> None:
     found = returns(thrice, levels, horizon=2, discount=0.9)
     assert found[ANSWER.id].value == pytest.approx(0.461, abs=5e-4)
     assert found[QUESTION.id].value == pytest.approx(0.566, abs=5e-4)
-    assert found[QUESTION.id].error == pytest.approx(0.039, abs=5e-4)
     told = label(thrice, levels, horizon=2, discount=0.9, z=1.0)
-    assert (told.outcome, told.error) == ("second", pytest.approx(0.056, abs=5e-4))
+    assert (told.outcome, told.error) == ("second", pytest.approx(0.077, abs=5e-4))
     assert label(thrice, levels, horizon=2, discount=0.9, z=2.0).reason == "not told apart"
 
 
-def test_each_message_counts_the_same_and_the_error_is_that_of_the_first_fork() -> None:
+def test_each_message_counts_the_same_and_branches_are_those_of_the_first_fork() -> None:
     one, known = follow(ANSWER, "One.", 0.2, 0.4)
     other, more = follow(ANSWER, "Two.", 0.9)
     tree = tree_of([*PAIR, *one, *other], compared(ANSWER, QUESTION))
     levels = {ANSWER.id: 0.0, QUESTION.id: 0.0, **known, **more}
     found = returns(tree, levels, horizon=2, discount=1.0)[ANSWER.id]
     assert found.value == pytest.approx((0.3 + 0.9) / 2 / 2)
-    assert found.error == pytest.approx(stdev([0.3, 0.9]) / sqrt(2) / 2)
-    assert found.branches == 2
+    assert found.branches == pytest.approx((0.3 / 2, 0.9 / 2))
 
 
 def test_a_fork_further_down_counts_with_its_weight() -> None:
@@ -113,9 +122,9 @@ def test_a_fork_further_down_counts_with_its_weight() -> None:
     levels = {ANSWER.id: 1.0, QUESTION.id: 0.0, **known, **more}
     found = returns(tree, levels, horizon=3, discount=0.5)[ANSWER.id]
     assert found.value == pytest.approx((1.0 + 0.5 * 0.5 + 0.25 * 0.5) / 1.75)
-    assert found.error == pytest.approx(0.25 * 0.5 / 1.75)
+    assert found.branches == pytest.approx(((1.25 + 0.0) / 1.75, (1.25 + 0.25) / 1.75))
     alone = returns(tree, levels, horizon=2, discount=0.5)[ANSWER.id]
-    assert (alone.value, alone.error, alone.branches) == (1.25 / 1.5, None, 1)
+    assert (alone.value, alone.branches) == (1.25 / 1.5, (1.25 / 1.5,))
 
 
 def test_only_what_was_continued_deep_enough_is_averaged() -> None:
@@ -158,6 +167,54 @@ def test_equal_returns_are_a_tie_however_they_are_summed() -> None:
     levels = {ANSWER.id: 0.5, QUESTION.id: 0.5, **known, **more}
     assert label(tree, levels, horizon=2, z=0.0).outcome == "tie"
     assert label(tree, levels, horizon=2, z=1.0).reason == "not told apart"
+    same = dict.fromkeys(levels, 0.3)
+    assert label(tree, same, horizon=2, z=1.0).outcome == "tie"
+
+
+@pytest.mark.parametrize(
+    ("count", "z", "decided"), [(2, 1, True), (2, 2, False), (3, 2, False), (4, 2, True),
+                                (5, 3, False), (6, 3, True), (6, 100, False)],
+)  # fmt: skip
+@pytest.mark.parametrize("levels", [(0.5, 0.75), (0.0, 1.0), (2.0, 5.0)])
+def test_equal_branches_are_no_certainty(
+    count: int, z: float, decided: bool, levels: tuple[float, float]
+) -> None:
+    """However large the difference: a few branches fall on two sides by chance."""
+    nodes, known = list(PAIR), {ANSWER.id: 0.5, QUESTION.id: 0.5}
+    for reply, level in zip((ANSWER, QUESTION), levels, strict=True):
+        for branch in range(count):
+            added, more = follow(reply, f"Go on {branch}.", level)
+            nodes, known = [*nodes, *added], known | more
+    said = label(tree_of(nodes, compared(ANSWER, QUESTION)), known, horizon=2, z=z)
+    assert (said.outcome, said.reason) == (
+        ("second", None) if decided else ("abstain", "not told apart")
+    )
+
+
+@settings(max_examples=50)
+@given(chance=SHAPES, horizon=st.integers(2, 4), z=st.sampled_from((0.5, 1.0, 2.0)))
+def test_what_is_told_apart_is_told_apart_at_any_smaller_z_and_either_way_round(
+    chance: random.Random, horizon: int, z: float
+) -> None:
+    tree, levels = drawn(chance)
+    found = returns(tree, levels, horizon=horizon)
+    turned = [v.model_copy(update={"first": v.second, "second": v.first}) for v in tree.verdicts]
+    other = tree.model_copy(update={"verdicts": tuple(turned)})
+    rules = [ReturnRule(horizon=horizon, z=each) for each in (0.0, z / 2, z)]
+    labels = [label_returns(tree, rule, levels).verdicts for rule in rules]
+    mirror = {"first": "second", "second": "first"}
+    backwards = label_returns(other, rules[-1], levels).verdicts
+    for face, looser, strict, back in zip(*labels, backwards, strict=True):
+        assert face.by_return
+        assert looser.by_return
+        assert strict.by_return
+        assert back.by_return
+        outcome = strict.by_return.outcome
+        assert back.by_return.outcome == mirror.get(outcome, outcome)
+        if outcome in mirror:
+            assert outcome == looser.by_return.outcome == face.by_return.outcome
+            n = sum(len(found[each].branches) for each in (strict.first, strict.second))
+            assert n - 2 > z**2
 
 
 @pytest.mark.parametrize(
@@ -369,9 +426,6 @@ def paths(tree: Tree, levels: Levels, reply: str, turns: int) -> list[tuple[floa
     ]
 
 
-SHAPES = st.randoms(use_true_random=False)
-
-
 @settings(max_examples=25)
 @given(chance=SHAPES, horizon=st.integers(1, 4), discount=st.sampled_from((0.25, 0.9, 1.0)))
 def test_a_return_is_the_mean_over_walks_down_the_tree(
@@ -387,10 +441,11 @@ def test_a_return_is_the_mean_over_walks_down_the_tree(
         value = sum(share * mean for (share, _), mean in zip(walks, means, strict=True))
         assert isclose(found.value, value, abs_tol=1e-12)
         assert min(means) - 1e-9 <= found.value <= max(means) + 1e-9
-        assert (found.error is None) == (len(walks) == 1 and found.depth > 1)
+        assert min(means) - 1e-9 <= min(found.branches) <= max(found.branches) <= max(means) + 1e-9
+        assert isclose(found.value, fmean(found.branches), abs_tol=1e-12)
+        assert (len(found.branches) == 1) == (len(walks) == 1)
         if len(walks) == 2:
-            assert found.error is not None
-            assert isclose(found.error, stdev(means) / sqrt(2), abs_tol=1e-12)
+            assert sorted(found.branches) == pytest.approx(sorted(means))
 
 
 @settings(max_examples=20)
@@ -400,7 +455,7 @@ def test_a_leafs_return_is_its_level_and_without_discount_all_are(chance: random
     continued = {node.parent for node in tree.nodes}
     for reply, found in returns(tree, levels, horizon=4).items():
         if reply not in continued:
-            assert found == Return(value=levels[reply], error=0.0, branches=1, depth=1)
+            assert found == Return(value=levels[reply], branches=(levels[reply],), depth=1)
     for rule in ({"horizon": 4, "discount": 0.0}, {"horizon": 1, "discount": 0.9}):
         assert {k: r.value for k, r in returns(tree, levels, **rule).items()} == levels
         labelled = label_returns(tree, ReturnRule(**rule), levels)  # type: ignore[arg-type]
