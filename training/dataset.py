@@ -36,6 +36,7 @@ from aloe.training.labels import LOOKING_AHEAD, Label, explain_missing, label_ro
 from aloe.training.makers import find_judges
 from aloe.training.messages import UnfitError, read_prompt, read_reply, read_turns
 from aloe.training.people import read_people, take_people
+from aloe.training.release import explain_empty
 from aloe.training.source import Source, find_file, open_source
 from aloe.training.spreading import spread_prompts
 from aloe.wording import same_text
@@ -180,7 +181,7 @@ def _read(
     """Return the rows of a source; those without a confidence have no weight yet."""
     rows = list(_rows(source, method, skipped, label, basis))
     if not rows:
-        raise InputError(source.file, f"holds no rows to train {method} on")
+        raise InputError(source.file, f"holds no rows to train {method} on{explain_empty(skipped)}")
     return spread_prompts(rows) if method == "kto" else rows
 
 

@@ -34,7 +34,7 @@ from aloe.training.people import read_people, take_people
 from aloe.training.release import (
     Split,
     choose_split,
-    format_left_out,
+    explain_empty,
     render_dataset_card,
     write_folder,
     write_rows,
@@ -146,7 +146,7 @@ def export_trees(plan: ExportPlan) -> Exported:
     """Write the rows of a run's trees.
 
     Raises:
-        ConfigError: something asked for is not there, or a folder would have no rows.
+        ConfigError: something asked for is not there, or there would be no rows.
         StoreError: `out` cannot be written, or holds something else than a dataset.
     """
     _check_out(plan)
@@ -168,6 +168,8 @@ def export_trees(plan: ExportPlan) -> Exported:
         {**row, **_collect_notes(tree, row, plan)} for tree in trees for row in make(tree, skipped)
     ]
     rows = _above_margin(found, plan.min_margin, skipped)
+    if not rows:
+        raise ConfigError(f"{plan.run} gives no {plan.row_format} rows{explain_empty(skipped)}")
     rows += (added := _teach_restraint(plan, trees, len(rows)))
     rows = spread_prompts(rows) if method == "kto" else rows
     splits = None
@@ -277,9 +279,6 @@ def _write_splits(
     skipped: Skipped,
     restraint: int,
 ) -> dict[Split, int]:
-    if not rows:
-        left = f"; left out: {format_left_out(skipped)}" if skipped else ""
-        raise ConfigError(f"{plan.run} gives no {plan.row_format} rows{left}; a dataset needs some")
     sides: dict[Split, list[Row]] = {"train": [], "test": []}
     for row in rows:
         sides[choose_split(row["persona"], plan.test_share)].append(row)

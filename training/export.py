@@ -21,7 +21,14 @@ from typing_extensions import TypedDict
 
 from aloe.ranking import beaten
 from aloe.schema import Persona, Tree, UserNode, Verdict, digest
-from aloe.training.usable import NO_PLACE, find_pair_flaw, is_usable, without_markup
+from aloe.training.usable import (
+    NO_PLACE,
+    NOT_BEST,
+    WON_AND_LOST,
+    find_pair_flaw,
+    is_usable,
+    without_markup,
+)
 from aloe.training.usable import Skipped as Skipped
 
 Format = Literal["sft", "dpo", "kto", "grpo", "rm", "step", "aloe"]
@@ -73,6 +80,8 @@ def sft_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
             reply = best.pop()
             row = {"prompt": _prompt(tree, user.id), "completion": _answer(tree, reply)}
             yield _full(row, _origin(tree, user, reply))
+        elif won:
+            skipped[NOT_BEST] += 1
 
 
 @without_markup
@@ -97,6 +106,8 @@ def kto_rows(tree: Tree, skipped: Skipped) -> Iterator[Row]:
     """Yield prompt, completion and label: true for a reply that only won, false if only beaten."""
     for user in tree.users:
         won, lost = _won_and_lost(tree, user, skipped)
+        if both := won & lost:
+            skipped[WON_AND_LOST] += len(both)
         for node in tree.children(user.id):
             if node.id in won ^ lost:
                 answer = _answer(tree, node.id)

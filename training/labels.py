@@ -22,7 +22,7 @@ from aloe.flaws import MIND_READING
 from aloe.memory.label_agreement import LabelAgreement
 from aloe.schema import Tree, Verdict
 from aloe.training.export import ROWS, Row, Rows, Skipped
-from aloe.training.usable import without_markup
+from aloe.training.usable import count_uncompared, without_markup
 from aloe.verdict import NOT_CONTINUED, ROUNDING
 
 Label = Literal["judge", "return", "mixed", "people"]
@@ -47,6 +47,9 @@ NO_LABEL = "no label by return"
 OFF_PATH = "off the path of highest return"
 """The reason where SFT does not follow a talk."""
 
+COMPARING = frozenset(ROWS) - {"grpo"}
+"""Formats whose rows are made of comparisons."""
+
 
 def check_label(name: str) -> None:
     """Make sure that there is such a label.
@@ -66,6 +69,19 @@ def label_rows(row_format: str, make: Rows, label: Label) -> Rows:
         make: what makes the rows from the verdicts of a tree.
         label: whose label.
     """
+    chosen = _choose_rows(row_format, make, label)
+    if row_format not in COMPARING or label == "people":  # `take_people` counts for itself
+        return chosen
+
+    @wraps(make)
+    def rows(tree: Tree, skipped: Skipped) -> Iterable[Row]:
+        count_uncompared(tree, skipped)
+        return chosen(tree, skipped)
+
+    return rows
+
+
+def _choose_rows(row_format: str, make: Rows, label: Label) -> Rows:
     if label not in LOOKING_AHEAD:
         return make
     ours: dict[str, Rows] = {"sft": _sft_rows, "step": _step_rows, "grpo": _grpo_rows}

@@ -13,7 +13,7 @@ from aloe.errors import ConfigError
 from aloe.labels import LABELS, SEEN, Label, pair_id, read_labels
 from aloe.memory.run_folder import folder_of
 from aloe.schema import Tree, Verdict
-from aloe.training.usable import Skipped
+from aloe.training.usable import Skipped, count_uncompared
 
 NOBODY = "no label by people"
 """The reason where nobody said which reply is better."""
@@ -53,8 +53,9 @@ def read_people(trees: Path) -> Said:
 
 
 def take_people(tree: Tree, said: Said, skipped: Skipped) -> Tree:
-    """Return the tree with people's verdicts only; comparisons without one are counted."""
+    """Return the tree with people's verdicts only; what has none is counted."""
     found = []
+    count_uncompared(tree, skipped)
     for verdict in tree.verdicts:
         labels = said.get(pair_id(tree.id, verdict), ())
         decided = _decide(verdict, labels)

@@ -40,6 +40,7 @@ from aloe.training.makers import (
     find_without_model,
     join_makers,
 )
+from aloe.training.usable import NOTHING
 
 Split = Literal["train", "test"]
 
@@ -90,6 +91,17 @@ def choose_split(persona: str, test_share: float) -> Split:
 def format_left_out(skipped: Mapping[str, int]) -> str:
     """Return what was left out, each reason with its count; empty if nothing was."""
     return ", ".join(f"{reason}: {count}" for reason, count in sorted(skipped.items()))
+
+
+def explain_empty(skipped: Mapping[str, int]) -> str:
+    """Return why there is no row, as the end of a sentence; empty if nobody knows."""
+    if not skipped:
+        return ""
+    way = (
+        ": replies without siblings show no preference; `aloe train sft --data FILE` learns chats "
+        "with 'messages' as they are"
+    )
+    return f"; left out: {format_left_out(skipped)}{way if NOTHING in skipped else ''}"
 
 
 def write_rows(path: Path, rows: Sequence[Row], known: Features | None = None) -> None:

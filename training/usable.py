@@ -17,13 +17,30 @@ from aloe.schema import Tree, Verdict
 from aloe.wording import same_text, visible
 
 Skipped = Counter[str]
-"""Comparisons that gave no row, by reason."""
+"""What gave no row, by reason: comparisons, and messages or replies where the reason says so."""
 
 NO_PLACE = "no place in this layout"
 """The reason where a row has place for one comparison a turn and ends before an undecided turn."""
 
+NOT_BEST = "no single best reply"
+"""The reason where replies to a message were compared, but several or none are never beaten."""
+
+WON_AND_LOST = "won and lost"
+"""The reason where a reply is neither good nor bad: it beats one sibling and loses to another."""
+
+NOTHING = "nothing to compare"
+"""The reason where no two replies to a message were compared, as in a chat that was imported."""
+
 MARKUP = "control markup"
 """The reason where a message holds thoughts or marks of a chat template (`aloe.models.markup`)."""
+
+
+def count_uncompared(tree: Tree, skipped: Skipped) -> None:
+    """Count the messages that were replied to and on whose replies there is no verdict at all."""
+    compared = {verdict.node for verdict in tree.verdicts}
+    open_ones = (user.id for user in tree.users if user.id not in compared)
+    if count := sum(bool(tree.children(user)) for user in open_ones):
+        skipped[NOTHING] += count
 
 
 def is_usable(tree: Tree, verdict: Verdict, skipped: Skipped) -> bool:

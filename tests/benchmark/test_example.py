@@ -95,7 +95,7 @@ def test_every_command_that_reads_a_folder_reads_this_one(
         ("trace", folder),
         ("trace", folder, "--first"),
         ("report", folder),
-        ("export", folder, "--format", "sft", "--out", out / "sft.jsonl"),
+        ("export", folder, "--format", "grpo", "--out", out / "grpo.jsonl"),
         *(benches if name in (BASE, TRAINED) else ()),
     ):
         ran = aloe(*command)
