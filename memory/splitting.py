@@ -15,6 +15,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from aloe.clusters import find_clusters
 from aloe.errors import ConfigError
 from aloe.files.writing import replace_text
 from aloe.memory.axes import KINDS, Kind
@@ -73,25 +74,6 @@ def find_close_pairs(vectors: KindVectors, threshold: float) -> list[tuple[int, 
         for i, j in zip(*np.nonzero(np.triu(near, 1)), strict=True):
             found.append((start + int(i), start + int(j)))
     return found
-
-
-def find_clusters(count: int, pairs: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """Return the connected groups of `count` rows, in the order of their first row."""
-    parent = list(range(count))
-
-    def root(row: int) -> int:
-        while parent[row] != row:
-            parent[row] = parent[parent[row]]
-            row = parent[row]
-        return row
-
-    for one, other in pairs:
-        first, second = sorted((root(one), root(other)))
-        parent[second] = first
-    groups: dict[int, list[int]] = {}
-    for row in range(count):
-        groups.setdefault(root(row), []).append(row)
-    return list(groups.values())
 
 
 def find_nearest_similarity(vectors: KindVectors, others: KindVectors) -> Vectors:

@@ -33,12 +33,12 @@ from aloe.training.layouts import LAYOUTS, RowFormat, find_format, keep_learnt_w
 from aloe.training.people import read_people, take_people
 from aloe.training.release import (
     Split,
-    choose_split,
     explain_empty,
     render_dataset_card,
     write_folder,
     write_rows,
 )
+from aloe.training.sides import drop_repeated, split_rows
 from aloe.training.spreading import spread_prompts
 
 FILE_TYPES = (".jsonl", ".jsonl.gz", ".parquet")
@@ -73,7 +73,7 @@ class ExportPlan:
     min_margin: float = 0.0
     """Pairs with a smaller margin are left out."""
     test_share: float = 0.0
-    """Share of the personas that is held out; of a folder."""
+    """Share of the groups of personas (`aloe.training.sides`) that is held out; of a folder."""
     least_accuracy: float | None = None
     """What the judge's passport must show at least, in [0, 1]; None: anything."""
     licence: str = "other"
@@ -146,7 +146,7 @@ def export_trees(plan: ExportPlan) -> Exported:
     """Write the rows of a run's trees.
 
     Raises:
-        ConfigError: something asked for is not there, or there would be no rows.
+        ConfigError: something asked for is not there, or there would be no rows (to train on).
         StoreError: `out` cannot be written, or holds something else than a dataset.
     """
     _check_out(plan)
@@ -171,6 +171,7 @@ def export_trees(plan: ExportPlan) -> Exported:
     if not rows:
         raise ConfigError(f"{plan.run} gives no {plan.row_format} rows{explain_empty(skipped)}")
     rows += (added := _teach_restraint(plan, trees, len(rows)))
+    rows = drop_repeated(rows, method, skipped) if plan.test_share else rows
     rows = spread_prompts(rows) if method == "kto" else rows
     splits = None
     if plan.to_file:
@@ -279,9 +280,7 @@ def _write_splits(
     skipped: Skipped,
     restraint: int,
 ) -> dict[Split, int]:
-    sides: dict[Split, list[Row]] = {"train": [], "test": []}
-    for row in rows:
-        sides[choose_split(row["persona"], plan.test_share)].append(row)
+    sides = split_rows(rows, trees, plan.test_share)
     if plan.chosen.method == "kto":
         sides = {split: spread_prompts(held) for split, held in sides.items()}
     features = infer_features(map(plan.shape, rows), plan.known)

@@ -2,9 +2,8 @@
 
 The layout is the one that `datasets.load_dataset(FOLDER)` reads: one file a split and a README.md
 whose front matter names them and declares what the columns hold, so that a column which is empty in
-one split loads with both. A persona is on one side of the split only, and so is everything
-anyone said to it: the side follows from the hash of the persona's id, so it stays the same when
-trees are added. The card states counts, sources, and the judge's passport where the run has one.
+one split loads with both. Who is on which side, `aloe.training.sides` decides. The card states
+counts, sources, and the judge's passport where the run has one.
 """
 
 import gzip
@@ -20,7 +19,7 @@ from aloe.extras import needs
 from aloe.files.writing import replace_bytes, replace_text, row_lines
 from aloe.number_format import counted
 from aloe.players import find_players
-from aloe.schema import Tree, digest
+from aloe.schema import Tree
 from aloe.training.export import Row
 from aloe.training.features import (
     KINDS,
@@ -56,6 +55,11 @@ RESTRAINT = """
 {} rows teach not to be personal: a message that has nothing to do with the user, and of two replies
 the one that drags in what the user said loses. A program made them.
 """
+APART = (
+    "No persona is in both splits, and none has the profile, the personality or the first message\n"
+    "of one in the other, word for word.\n"
+)
+"""What a card says of a split (`aloe.training.sides`)."""
 IMPORTED = "Some were imported, so it is not known\nhere {}."
 """What a card says where trees do not name their makers (see `aloe trees import`)."""
 
@@ -81,11 +85,6 @@ def describe_makers(trees: Sequence[Tree], label: Label) -> str:
     judged = "" if "judges" in known else "who judged"
     unknown = IMPORTED.format(" and ".join(filter(None, (spoken, judged))))
     return f"{unknown} {said}." if said else unknown
-
-
-def choose_split(persona: str, test_share: float) -> Split:
-    """Return the side of the persona with this id; `test_share` in [0, 1] is expected on `test`."""
-    return "test" if int(digest("split", persona), 16) / 16**16 < test_share else "train"
 
 
 def format_left_out(skipped: Mapping[str, int]) -> str:
@@ -218,7 +217,7 @@ Made with aloe from {counted(len(trees), "conversation tree")}. {made}
 | split | rows | personas |
 |---|---|---|
 {"".join(f"| {split} | {len(held)} | {personas[split]} |{chr(10)}" for split, held in rows.items())}
-No persona is in both splits. Left out: {format_left_out(skipped) or "nothing"}.
+{APART if rows.get("test") else ""}Left out: {format_left_out(skipped) or "nothing"}.
 
 {told}## Models
 

@@ -27,10 +27,11 @@ from typing import Literal
 
 from aloe.agents.rewriter import REACHABLE
 from aloe.benchmark.case import Case
+from aloe.clusters import find_clusters
 from aloe.config import ExperimentConfig
 from aloe.errors import ConfigError
 from aloe.memory.embedder import Embedder
-from aloe.memory.splitting import find_close_pairs, find_clusters
+from aloe.memory.splitting import find_close_pairs
 from aloe.memory.verifiable.catalogue import DIMENSIONS, Wishes
 from aloe.memory.verifiable.generation import draw_preferences, generate, reword
 from aloe.number_format import counted

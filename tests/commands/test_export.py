@@ -10,7 +10,7 @@ from command import RunAloe
 
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.schema import Tree, UserNode
-from aloe.training.release import choose_split
+from aloe.training.sides import choose_split
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
+from aloe.clusters import find_clusters
 from aloe.errors import ConfigError
 from aloe.memory.embedder import Vectors, unit
 from aloe.memory.splitting import (
     PARTS,
     KindVectors,
     find_close_pairs,
-    find_clusters,
     find_nearest_similarity,
     split,
 )

@@ -14,7 +14,7 @@ from builders import PERSONAS, assistant, user
 
 from aloe.errors import ConfigError
 from aloe.memory.run_folder import read_trees
-from aloe.schema import Tree, Verdict
+from aloe.schema import Persona, Tree, Verdict
 from aloe.training.dataset_export import ExportPlan, export_trees
 from aloe.training.export import ROWS, Row, Skipped
 from aloe.training.layouts import LAYOUTS, NOT_PREFERRED, find_format, keep_learnt_whole
@@ -125,10 +125,17 @@ def test_the_page_has_the_settings_of_every_layout() -> None:
             assert line in page, name
 
 
+def greeted(persona: Persona) -> Tree:
+    """Return the tree as that of another persona, who opens it in words of its own."""
+    hello = TREE.nodes[0].model_copy(update={"content": f"Hello from {persona.profile}"})
+    nodes = (hello, *TREE.nodes[1:])
+    return TREE.model_copy(update={"persona": persona, "id": persona.id, "nodes": nodes})
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("layouts")
-    trees = [TREE.model_copy(update={"persona": each, "id": each.id}) for each in PERSONAS]
+    trees = [greeted(each) for each in PERSONAS]
     lines = "".join(tree.model_dump_json() + "\n" for tree in trees)
     (folder / "trees.jsonl").write_text(lines)
     return folder

@@ -14,7 +14,6 @@ from aloe.training.export import COLUMNS, ROWS, Format, Row, Skipped, take_train
 from aloe.training.features import KINDS, infer_features, render_features
 from aloe.training.preflight import Preflight, make_token_counter, preflight
 from aloe.training.release import (
-    choose_split,
     describe_makers,
     render_dataset_card,
     write_folder,
@@ -75,15 +74,6 @@ def test_margin_confidence_and_length_come_with_a_pair(grown: Tree) -> None:
         assert 0.5 <= row["confidence"] <= 1
 
 
-def test_a_persona_keeps_its_side_and_the_share_is_met() -> None:
-    sides = {str(i): choose_split(str(i), 0.3) for i in range(2000)}
-    assert sides == {name: choose_split(name, 0.3) for name in sides}
-    assert 0.25 < list(sides.values()).count("test") / 2000 < 0.35
-    assert {choose_split(name, 0.0) for name in sides} == {"train"}
-    assert {choose_split(name, 1.0) for name in sides} == {"test"}
-    assert all(choose_split(name, 0.5) == "test" for name, side in sides.items() if side == "test")
-
-
 def test_a_folder_holds_rows_and_a_card_that_counts_them(tmp_path: Path, grown: Tree) -> None:
     skipped = Skipped({"abstain": 3})
     rows = list(ROWS["dpo"](grown, skipped))
@@ -101,6 +91,7 @@ def test_a_folder_holds_rows_and_a_card_that_counts_them(tmp_path: Path, grown: 
     assert "license: cc0-1.0" in text
     assert "abstain: 3" in text
     assert "path: test.jsonl" not in text
+    assert "both splits" not in text, "there is one only"
 
 
 @pytest.mark.parametrize("imported", [True, False])

@@ -15,7 +15,9 @@ from aloe.options import DryRun, Json, Public, PushToHub, RunOrTrees, refuse_unr
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aloe.training.export import Row
     from aloe.training.preflight import Preflight
+    from aloe.training.release import Split
 
 FORMATS = ("sft", "dpo", "kto", "grpo", "rm", "step", "aloe")
 """Those of `aloe.training.export`, which is not loaded to show them."""
@@ -71,7 +73,13 @@ class ExportOptions:
         float, typer.Option("--min-margin", min=0, help="Leave out pairs with a smaller margin.")
     ] = 0.0
     test_share: Annotated[
-        float, typer.Option("--test-share", min=0, max=1, help="Personas held out (folder only).")
+        float,
+        typer.Option(
+            "--test-share",
+            min=0,
+            max=1,
+            help="Personas held out (folder only); who share words stay together.",
+        ),
     ] = 0.0
     tokenizer: Annotated[
         Path | None,
@@ -147,7 +155,8 @@ def export(options: ExportOptions) -> None:
     if done.splits is not None:
         result["splits"] = done.splits
     show(
-        f"{plan.out}: {counted(len(done.rows), f'{plan.row_format} row')}; left out: "
+        f"{plan.out}: {counted(len(done.rows), f'{plan.row_format} row')}"
+        f"{_sizes(done.splits) if plan.test_share else ''}; left out: "
         f"{format_left_out(left_out) or 'none'}",
         as_json=options.as_json,
         lines=True,
@@ -166,6 +175,11 @@ def export(options: ExportOptions) -> None:
     if push:
         result |= push_or_show(plan.out, push, dry_run=options.dry_run, as_json=options.as_json)
     finish(result, as_json=options.as_json)
+
+
+def _sizes(splits: "Mapping[Split, int] | None") -> str:
+    """Return how many rows are on each side."""
+    return f" ({', '.join(f'{count} {split}' for split, count in (splits or {}).items())})"
 
 
 def _explain_blind(left_out: "Mapping[str, int]") -> str:
