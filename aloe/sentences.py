@@ -87,13 +87,13 @@ _NEXT_WORD = re.compile(r"[\w']+")
 _INITIALS = re.compile(r"(?:[^\W\d_]\.)+[^\W\d_]|Ph\.D")
 
 
-_EMPHASIS = re.compile(r"(?<=[.!?])[*_]+")
+EMPHASIS = re.compile(r"(?<=[.!?])[*_]+")
 """What closes emphasis behind a sentence, whose end `sentences` does not see then."""
 
 
 def sentences_of_markdown(text: str) -> tuple[str, ...]:
     """Return the sentences of a text in which stretches may be emphasised with `*` and `_`."""
-    return sentences(_EMPHASIS.sub("", text))
+    return sentences(EMPHASIS.sub("", text))
 
 
 @lru_cache(maxsize=1024)

@@ -7,13 +7,14 @@ question that the user asked: a reply that repeats it is about to answer it.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from aloe.memory.unsaid import CODE
 from aloe.schema import Persona
-from aloe.sentences import sentences_of_markdown
+from aloe.sentences import EMPHASIS, sentences, sentences_of_markdown
 
 _ASIDE = re.compile(
-    r"```.*?(?:```|\Z)|`[^`\n]*`|^\s*(?:#{1,6}\s|>)[^\n]*|\"[^\"\n]*\?\"|\u201c[^\u201d\n]*\?\u201d",
+    rf"{CODE}|^\s*(?:#{{1,6}}\s|>)[^\n]*|\"[^\"\n]*\?\"|\u201c[^\u201d\n]*\?\u201d",
     re.DOTALL | re.MULTILINE,
 )
 """Code, headings, block quotations and quoted questions."""
@@ -44,6 +45,48 @@ def find_questions_in(reply: str, messages: Iterable[str] = ()) -> tuple[str, ..
     asked = tuple(piece for piece in pieces if _asks(piece))
     said = [_plain(message) for message in messages] if asked else []
     return tuple(piece for piece in asked if not any(_repeats(piece, each) for each in said))
+
+
+def drop_questions(reply: str, about: Callable[[str], bool]) -> str:
+    """Return a reply without those of its questions that `about` picks, and what stands in them.
+
+    Args:
+        reply: what the assistant wrote.
+        about: is given each question as `find_questions_in` returns it.
+    """
+    kept, places = _without_asides(reply)
+    start, spans = 0, []
+    for piece in sentences(kept):
+        start = kept.index(piece, start)
+        question = _clean(piece)
+        if _asks(question) and about(question):
+            first = start + piece.index(question)
+            spans.append((places[first], places[first + len(question) - 1] + 1))
+        start += len(piece)
+    for first, end in reversed(spans):
+        reply = reply[:first] + reply[end:]
+    return reply
+
+
+def _without_asides(reply: str) -> tuple[str, list[int]]:
+    """Return a reply without asides and without emphasis behind sentences, and where it is from."""
+    kept: list[str] = []
+    places: list[int] = []
+    done = 0
+    for aside in [*_ASIDE.finditer(reply), None]:
+        begin = aside.start() if aside else len(reply)
+        kept.append(reply[done:begin])
+        places += range(done, begin)
+        if aside:
+            kept.append(" ")
+            places.append(begin)
+            done = aside.end()
+    text = "".join(kept)
+    marks = {place for each in EMPHASIS.finditer(text) for place in range(*each.span())}
+    return (
+        "".join(char for place, char in enumerate(text) if place not in marks),
+        [origin for place, origin in enumerate(places) if place not in marks],
+    )
 
 
 def count_wanted(persona: Persona) -> int:

@@ -7,7 +7,7 @@ question is about somebody else or about what the user did, and everyday words o
 that it is about replies: the assistant itself (I, me, my), what it writes, or a liking.
 """
 
-from aloe.memory.questions import find_questions_in
+from aloe.memory.questions import drop_questions
 from aloe.memory.words import compile_any
 
 OPEN = "open"
@@ -214,7 +214,4 @@ def drop_questions_about(dimension: str, reply: str) -> str:
 
     "Would a word of thanks be welcome?" thanks nobody.
     """
-    for question in find_questions_in(reply):
-        if find_asked(question) == dimension:
-            reply = reply.replace(question, "")
-    return reply
+    return drop_questions(reply, lambda question: find_asked(question) == dimension)

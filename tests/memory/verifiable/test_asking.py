@@ -5,12 +5,16 @@
 two tries before.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
 import asked
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from aloe.memory.verifiable.asking import OPEN, find_asked
+from aloe.memory.questions import drop_questions, find_questions_in
+from aloe.memory.verifiable.asking import OPEN, drop_questions_about, find_asked
 from aloe.memory.verifiable.catalogue import DIMENSIONS
 from aloe.memory.verifiable.phrases import find_questions
 
@@ -68,3 +72,43 @@ def test_a_question_may_be_put_politely(half: str, opening: str) -> None:
 ])  # fmt: skip
 def test_a_polite_question_about_something_else_is_about_nothing(question: str) -> None:
     assert find_asked(question) is None
+
+
+@pytest.mark.parametrize(
+    ("dimension", "question"),
+    [
+        ("contractions", "Do you like contractions such as `it's`?"),
+        ("contractions", "Do you mind contractions, as in “Why don't you?”, in replies?"),
+        ("thanks", "Would a word of thanks, as in `thank you`, be welcome?"),
+        ("hedging", 'Do you like hedging such as "Perhaps?" in my replies?'),
+        ("thanks", "**Would a word of thanks be welcome?**"),
+    ],
+)
+def test_a_question_is_dropped_with_all_that_stands_in_it(dimension: str, question: str) -> None:
+    for before, after in (
+        ("Rest.", "Sleep."),
+        ("## Is it so?\nRest `now?`.", "- Sleep."),
+        ("", ""),
+    ):
+        text = f"{before} {question} {after}"
+        kept = drop_questions_about(dimension, text)
+        assert re.sub(r"[\s*]", "", kept) == re.sub(r"[\s*]", "", before + after)
+        assert drop_questions_about(dimension, kept) == kept
+        assert drop_questions_about("spelling", text) == text
+
+
+PIECES = st.sampled_from((
+    "Rest.", "Would a word of thanks be welcome?", "Is it so?", "`a?`", "```\nb?\n```", '"Why?"',
+    "**Do you like emoji?**", "## Heading?", "\n", "- One.", "(do you like thanks?)", "*So?*",
+))  # fmt: skip
+
+
+@given(pieces=st.lists(PIECES, max_size=8), gap=st.sampled_from((" ", "\n", "  ")))
+def test_what_is_dropped_are_the_questions_that_are_found(pieces: list[str], gap: str) -> None:
+    text = gap.join(pieces)
+    asked: list[str] = []
+    assert drop_questions(text, lambda each: bool(asked.append(each))) == text
+    assert asked == list(find_questions_in(text))
+    kept = drop_questions(text, lambda _: True)
+    assert find_questions_in(kept) == ()
+    assert all(text.count(each) == kept.count(each) for each in ("Rest.", "One."))
