@@ -3,7 +3,8 @@
 Such a reply is also the best score there is.
 """
 
-from aloe.memory.verifiable.catalogue import DIMENSIONS, LONG, THOROUGH, Wishes, count_words
+from aloe.memory.verifiable.catalogue import DIMENSIONS, THOROUGH, Wishes
+from aloe.memory.verifiable.rules import LONG, count_words
 
 _CLAUSES = {
     ("greeting", "greeted"): "hello there",

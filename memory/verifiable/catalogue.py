@@ -10,24 +10,40 @@ Each dimension has two opposite values. The dimensions are independent: any mix 
 met by one reply, as the tests show.
 """
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aloe.emoji import EMOJI
-from aloe.memory.verifiable.asking import drop_questions_about
-from aloe.memory.verifiable.forms import drop_marks, greets, has_list, is_american, is_british
-from aloe.sentences import sentences_of_markdown
-
-Rule = Callable[[str], bool]
+from aloe.memory.verifiable.forms import greets, has_list, is_american, is_british
+from aloe.memory.verifiable.rules import (
+    BOLD,
+    DIGIT,
+    EXAMPLE,
+    EXCLAMATION,
+    HEDGE,
+    LONG,
+    NEXT,
+    PICTURE,
+    SHORT,
+    SHORT_FORM,
+    SORRY,
+    THANKS,
+    Rule,
+    apart,
+    asks,
+    count_words,
+    has,
+    has_break,
+    has_long_sentences,
+    has_short_sentences,
+    lacks,
+    own_words,
+)
 
 Wishes = Mapping[str, str]
 """Wanted value by dimension, for some of the dimensions."""
 
 BRIEF, THOROUGH = 60, 120
 """Most words of a brief reply, fewest of a thorough one."""
-SHORT, LONG = 12, 16
-"""Most words of a short sentence; fewest words, on average, of long ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,68 +57,6 @@ class Wish:
     """What its user says when a reply breaks it."""
     kept: Rule
     """Whether a reply keeps it."""
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(text, re.IGNORECASE)
-
-
-_EMOJI = _pattern(EMOJI)
-_EXCLAMATION = _pattern("!")
-_QUESTION = _pattern(r"\?")
-_CONTRACTION = _pattern(
-    r"\b\w+(?:n['\u2019]t|['\u2019](?:re|ve|ll|m|d))\b"
-    r"|\b(?:it|that|here|what|there|let|he|she|who|where|how|when)['\u2019]s\b"
-)
-_DIGIT = _pattern(r"\d")
-_NEXT = _pattern(r"\bnext steps?\b")
-_BOLD = _pattern(r"\*\*[^*\n]+\*\*|__[^_\n]+__")
-_BREAK = _pattern(r"\n\s*\n")
-_HEDGE = _pattern(r"\b(?:perhaps|maybe|might|possibly|probably|it seems|i think)\b")
-_SORRY = _pattern(r"\b(?:sorry|apolog\w+)\b")
-_EXAMPLE = _pattern(r"(?<!set an )(?<!set the )(?<!by )\bexamples?\b|\bfor instance\b|\be\.g\.")
-_THANKS = _pattern(r"\b(?:thank you|thanks)\b")
-
-
-def _has(pattern: re.Pattern[str]) -> Rule:
-    return lambda text: bool(pattern.search(text))
-
-
-def _lacks(pattern: re.Pattern[str]) -> Rule:
-    return lambda text: not pattern.search(text)
-
-
-def _apart(dimension: str, rule: Rule) -> Rule:
-    """Apply a rule to what a reply says apart from its questions about the dimension.
-
-    A question names the words of a wish without doing what is wished.
-    """
-    return lambda text: rule(drop_questions_about(dimension, text))
-
-
-def count_words(text: str) -> int:
-    """Return how many words a text has, as the rules count them."""
-    return len(re.findall(r"\w[\w'\u2019-]*", text))
-
-
-def _has_break(text: str) -> bool:
-    """Whether there is a blank line within; at an end nobody sees one, or learns it."""
-    return bool(_BREAK.search(text.strip()))
-
-
-def _sentence_lengths(text: str) -> list[int]:
-    """Return the words of each sentence; marks of list items are none, and emphasis ends one."""
-    plain = drop_marks(text).replace("\u201d", '"')
-    return [length for piece in sentences_of_markdown(plain) if (length := count_words(piece))]
-
-
-def _short_sentences(text: str) -> bool:
-    return max(_sentence_lengths(text), default=0) <= SHORT
-
-
-def _long_sentences(text: str) -> bool:
-    lengths = _sentence_lengths(text)
-    return bool(lengths) and sum(lengths) / len(lengths) >= LONG
 
 
 def _wish(value: str, trait: str, remark: str, kept: Rule) -> Wish:
@@ -129,13 +83,13 @@ DIMENSIONS: dict[str, tuple[Wish, Wish]] = {
             "short",
             f"I want sentences of {SHORT} words at most.",
             f"Those sentences are long: {SHORT} words at most, please.",
-            _short_sentences,
+            has_short_sentences,
         ),
         _wish(
             "long",
             f"I like flowing sentences of {LONG} words and more.",
             f"That was choppy: I like sentences of {LONG} words and more.",
-            _long_sentences,
+            has_long_sentences,
         ),
     ),
     "lists": (
@@ -157,22 +111,22 @@ DIMENSIONS: dict[str, tuple[Wish, Wish]] = {
             "some",
             "I like an emoji in every reply.",
             "An emoji would have been nice.",
-            _has(_EMOJI),
+            has(PICTURE),
         ),
-        _wish("none", "I want no emoji.", "Leave out the emoji.", _lacks(_EMOJI)),
+        _wish("none", "I want no emoji.", "Leave out the emoji.", lacks(PICTURE)),
     ),
     "exclamation": (
         _wish(
             "some",
             "I like an exclamation mark here and there.",
             "Use an exclamation mark now and then.",
-            _has(_EXCLAMATION),
+            has(EXCLAMATION),
         ),
         _wish(
             "none",
             "I cannot stand exclamation marks.",
             "No exclamation marks, please.",
-            _lacks(_EXCLAMATION),
+            lacks(EXCLAMATION),
         ),
     ),
     "question": (
@@ -180,10 +134,13 @@ DIMENSIONS: dict[str, tuple[Wish, Wish]] = {
             "asked",
             "I want to be asked a question back.",
             "You did not ask me anything back.",
-            _has(_QUESTION),
+            asks,
         ),
         _wish(
-            "none", "I want no questions back.", "Do not ask me questions back.", _lacks(_QUESTION)
+            "none",
+            "I want no questions back.",
+            "Do not ask me questions back.",
+            lambda text: not asks(text),
         ),
     ),
     "contractions": (
@@ -191,24 +148,22 @@ DIMENSIONS: dict[str, tuple[Wish, Wish]] = {
             "relaxed",
             'I like contractions such as "it\'s" and "don\'t".',
             'That was stiff: write "it\'s" and "don\'t".',
-            _apart("contractions", _has(_CONTRACTION)),
+            apart("contractions", has(SHORT_FORM)),
         ),
         _wish(
             "formal",
             "I want every word written out, without contractions.",
             "Write the words out, no contractions.",
-            _apart("contractions", _lacks(_CONTRACTION)),
+            apart("contractions", lacks(SHORT_FORM)),
         ),
     ),
     "numbers": (
-        _wish(
-            "figures", "I want numbers in figures.", "Give me numbers, in figures.", _has(_DIGIT)
-        ),
+        _wish("figures", "I want numbers in figures.", "Give me numbers, in figures.", has(DIGIT)),
         _wish(
             "none",
             "I want no figures in a text.",
             "No figures in the text, please.",
-            _lacks(_DIGIT),
+            lacks(DIGIT),
         ),
     ),
     "spelling": (
@@ -216,13 +171,13 @@ DIMENSIONS: dict[str, tuple[Wish, Wish]] = {
             "British",
             'I want British spelling, such as "colour".',
             'British spelling, please: "colour", "centre".',
-            _apart("spelling", is_british),
+            apart("spelling", is_british),
         ),
         _wish(
             "American",
             'I want American spelling, such as "color".',
             'American spelling, please: "color", "center".',
-            _apart("spelling", is_american),
+            apart("spelling", is_american),
         ),
     ),
     "greeting": (
@@ -244,31 +199,31 @@ DIMENSIONS: dict[str, tuple[Wish, Wish]] = {
             "next step",
             "I want to read what the next step is.",
             "And what is the next step?",
-            _apart("closing", _has(_NEXT)),
+            apart("closing", has(NEXT)),
         ),
         _wish(
             "none",
             "I do not want to be told a next step.",
             "Do not tell me a next step.",
-            _apart("closing", _lacks(_NEXT)),
+            apart("closing", lacks(NEXT)),
         ),
     ),
     "emphasis": (
-        _wish("bold", "I like the key words in bold.", "Put the key words in bold.", _has(_BOLD)),
-        _wish("plain", "I want nothing in bold.", "Nothing in bold, please.", _lacks(_BOLD)),
+        _wish("bold", "I like the key words in bold.", "Put the key words in bold.", has(BOLD)),
+        _wish("plain", "I want nothing in bold.", "Nothing in bold, please.", lacks(BOLD)),
     ),
     "paragraphs": (
         _wish(
             "several",
             "I want a reply broken into paragraphs.",
             "Break it into paragraphs.",
-            _has_break,
+            has_break,
         ),
         _wish(
             "one",
             "I want a reply in one block without blank lines.",
             "One block, please, no blank lines.",
-            lambda text: not _has_break(text),
+            lambda text: not has_break(text),
         ),
     ),
     "hedging": (
@@ -276,13 +231,13 @@ DIMENSIONS: dict[str, tuple[Wish, Wish]] = {
             "hedged",
             'I want doubt shown with a word such as "perhaps".',
             'That sounds too sure: say "perhaps".',
-            _apart("hedging", _has(_HEDGE)),
+            apart("hedging", has(HEDGE)),
         ),
         _wish(
             "plain",
             'I cannot stand "perhaps" and "maybe".',
             'Drop the "perhaps" and "maybe".',
-            _apart("hedging", _lacks(_HEDGE)),
+            apart("hedging", lacks(HEDGE)),
         ),
     ),
     "apology": (
@@ -290,10 +245,13 @@ DIMENSIONS: dict[str, tuple[Wish, Wish]] = {
             "given",
             "I expect a reply to say sorry for my trouble.",
             "A word of sorry would be in order.",
-            _apart("apology", _has(_SORRY)),
+            apart("apology", own_words(has(SORRY))),
         ),
         _wish(
-            "none", "I want no apologies.", "Stop apologising.", _apart("apology", _lacks(_SORRY))
+            "none",
+            "I want no apologies.",
+            "Stop apologising.",
+            apart("apology", own_words(lacks(SORRY))),
         ),
     ),
     "example": (
@@ -301,13 +259,13 @@ DIMENSIONS: dict[str, tuple[Wish, Wish]] = {
             "given",
             "I want an example.",
             "Give me an example.",
-            _apart("example", _has(_EXAMPLE)),
+            apart("example", has(EXAMPLE)),
         ),
         _wish(
             "none",
             "I want no examples.",
             "Leave the examples out.",
-            _apart("example", _lacks(_EXAMPLE)),
+            apart("example", lacks(EXAMPLE)),
         ),
     ),
     "thanks": (
@@ -315,13 +273,13 @@ DIMENSIONS: dict[str, tuple[Wish, Wish]] = {
             "given",
             "I like to be thanked for asking.",
             "You could have thanked me for asking.",
-            _apart("thanks", _has(_THANKS)),
+            apart("thanks", own_words(has(THANKS))),
         ),
         _wish(
             "none",
             "I want no thanks for asking.",
             "No need to thank me.",
-            _apart("thanks", _lacks(_THANKS)),
+            apart("thanks", own_words(lacks(THANKS))),
         ),
     ),
 }

@@ -7,6 +7,8 @@ What a list looks like to a reader counts, however its marks are set.
 
 import re
 
+from aloe.memory.unsaid import drop_blocks, drop_unsaid
+
 _BULLET = r"[-*+\u2022\u2023\u2043\u2219\u25aa\u25ab\u25b8\u25ba\u25cb\u25cf\u25e6\u00b7]"
 _DASH = r"[\u2012-\u2015]"
 _NUMBER = r"\(?\d{1,3}[.)]|\(?(?:[a-z]|[ivx]{2,4})\)|[0-9]\ufe0f?\u20e3"
@@ -54,7 +56,7 @@ def _is_dialogue(lines: list[tuple[str, str]]) -> bool:
 
 def has_list(text: str) -> bool:
     """Whether a text has two items or more: one alone is a sentence with a mark before it."""
-    return count_items(text) > 1
+    return count_items(drop_blocks(text)) > 1
 
 
 def drop_marks(text: str) -> str:
@@ -69,6 +71,17 @@ def _without(mark: re.Match[str]) -> str:
     opened, closed = mark["open"] or "", mark["close"] or ""
     return (mark["head"] or "") + ("" if opened and closed else opened or closed)
 
+
+_APOSTROPHE = "['\u2019\u2018\u00b4\u02bc]"
+CONTRACTION = (
+    rf"\b\w+(?:n{_APOSTROPHE}t|{_APOSTROPHE}(?:re|ve|ll|m|d))\b"
+    r"|\b(?:it|that|this|here|what|there|let|he|she|who|where|how|when|why"
+    rf"|(?:every|some|any|no)thing){_APOSTROPHE}s\b"
+    rf"|\b(?:every|some|any|no)(?:one|body){_APOSTROPHE}s (?:an?|the|here|there|not|in|at|on|been"
+    r"|got|so|too|very|always|already|still|just|also|ready|welcome|different|allowed|(?!morning"
+    r"|evening|clothing|building|wedding|king|ring|feeling|thing)\w+ing)\b"
+)
+"""Pattern of a contraction. "Everyone's" is one only before what cannot be someone's."""
 
 GREETING = (
     r"\A[^\w>`]*(?:(?:hello|hi|hey|greetings)\b(?!-\w)"
@@ -150,9 +163,11 @@ def _finds(pattern: re.Pattern[str], text: str) -> bool:
 
 def is_british(text: str) -> bool:
     """Whether words are spelt the British way, and none the American."""
+    text = drop_unsaid(text)
     return _finds(_BRITISH, text) and not _finds(_AMERICAN, text)
 
 
 def is_american(text: str) -> bool:
     """Whether words are spelt the American way, and none the British."""
+    text = drop_unsaid(text)
     return _finds(_AMERICAN, text) and not _finds(_BRITISH, text)
