@@ -15,7 +15,6 @@ from aloe.options import DryRun, Json, Public, PushToHub, RunOrTrees, refuse_unr
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aloe.training.export import Row
     from aloe.training.preflight import Preflight
     from aloe.training.release import Split
 
