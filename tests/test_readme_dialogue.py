@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import median
+from statistics import median_high
 from typing import NamedTuple
 
 import pytest
@@ -52,8 +52,9 @@ def example(tmp_path: Path) -> Path:
 
 
 def find_tree(example: Path, model: str) -> Tree:
-    opening = read_printed(model)[0][0]
-    return next(t for t in read_trees(example / model) if plain(t.users[0].content) == opening)
+    said = {user for user, _ in read_printed(model)}
+    trees = read_trees(example / model)
+    return next(t for t in trees if said <= {plain(user.content) for user in t.users})
 
 
 @pytest.mark.parametrize("model", ["base", "trained"])
@@ -65,19 +66,16 @@ def test_it_is_what_was_said(example: Path, model: str) -> None:
         assert all(part in plain(reply.content) for part in printed.parts)
         assert check_wishes(tree.persona.preferences, reply.content) == printed.marks
         turns.append(user.turn)
-    assert turns == [1, 2, 6]
+    assert turns == [2, 3, 6]
 
 
-def test_the_user_complains_to_the_base_in_vain(example: Path) -> None:
+def test_the_user_tells_the_base_nothing(example: Path) -> None:
     tree = find_tree(example, "base")
-    quoted = re.findall(r'"(In my book[^"]*)"', PROSE)
-    assert [user.turn for user in tree.users if quoted[0] in user.content] == [4]
-    thanked = [check_wishes(tree.persona.preferences, r.content)["thanks"] for r in tree.replies]
-    assert not any(thanked[:6])
+    assert not any(told.about in tree.persona.preferences for u in tree.users for told in u.told)
 
 
-def test_its_user_gains_as_much_as_the_median(example: Path) -> None:
+def test_its_user_is_one_of_the_two_in_the_middle(example: Path) -> None:
     before, after = (read_bench(example / model).own_rows for model in ("base", "trained"))
     changes = measure_changes(before, after)
     assert len(changes) == 72
-    assert changes[find_tree(example, "base").id] == pytest.approx(median(changes.values()))
+    assert changes[find_tree(example, "base").id] == pytest.approx(median_high(changes.values()))
