@@ -7,8 +7,7 @@ could spoil a training is checked here, before a model is loaded, and reported w
 column counts as absent; one of the wrong type is refused, never replaced.
 
 The weight of a comparison is how sure the judge was (the share of votes for the outcome) divided
-by how many comparisons share its prompt: K candidates give K(K-1)/2 pairs on one prompt, and should
-not count that much more than two.
+by how many comparisons share its prompt, since K candidates give K(K-1)/2 pairs on one.
 """
 
 from collections import Counter

@@ -97,7 +97,7 @@ def explain_empty(skipped: Mapping[str, int]) -> str:
     if not skipped:
         return ""
     way = (
-        ": replies without siblings show no preference; `aloe train sft --data FILE` learns chats "
+        "; replies without siblings show no preference; `aloe train sft --data FILE` learns chats "
         "with 'messages' as they are"
     )
     return f"; left out: {format_left_out(skipped)}{way if NOTHING in skipped else ''}"

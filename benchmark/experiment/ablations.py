@@ -19,7 +19,6 @@ from aloe.benchmark.experiment.rows import (
     fixed_order,
     of_first_trees,
     one_character_rejected,
-    read_rows,
     relabelled,
     unparsed_is_second,
     up_to_turn,
@@ -27,6 +26,7 @@ from aloe.benchmark.experiment.rows import (
 from aloe.benchmark.experiment.trees import find_edited
 from aloe.config import Config, Disclosing, Phrases
 from aloe.errors import ConfigError, suggest
+from aloe.memory.run_folder import read_trees
 from aloe.schema import Tree
 
 Train = Callable[[Experiment, str], Path | None]
@@ -283,10 +283,15 @@ def _judged(relabel: Relabel | None) -> Train:
         if relabel:
             change = partial(relabelled, relabel=relabel)
             trees = experiment.change_trees(f"{name}-trees", trees, change)
-        rows = experiment.export_rows(trees, "sft")
-        return experiment.fine_tune(name, rows) if read_rows(rows) else None  # no reply won
+        if not any(map(_prefers, read_trees(trees))):
+            return None
+        return experiment.fine_tune(name, experiment.export_rows(trees, "sft"))
 
     return train
+
+
+def _prefers(tree: Tree) -> bool:
+    return any(verdict.outcome in ("first", "second") for verdict in tree.verdicts)
 
 
 def _first(trees: Iterable[Tree], count: int) -> Iterable[Tree]:

@@ -195,7 +195,7 @@ def test_labels_come_in_once_and_become_verdicts(aloe: RunAloe, tmp_path: Path) 
     shown = str(out.with_suffix(".xml"))
     assert ran.result == {"out": str(out), "pairs": len(PAIRS), "shown_by": shown}
     assert not (run / "labels.jsonl").exists()
-    assert aloe("label", run, "--to", "excel", "--out", out).is_one_line_about("argilla or")
+    assert aloe("label", run, "--to", "excel", "--out", out).is_one_line_about("'excel'", "argilla")
     with pytest.raises(ConfigError, match="no labels by people"):
         export_trees(ExportPlan(run=run, row_format="dpo", out=run / "x.jsonl", label="people"))
 

@@ -194,7 +194,7 @@ def test_empty_and_cut_replies_and_a_useless_judge_are_counted_and_not_labels(
     assert ran.result["outcomes"]["plain:truncated"] == 1
     assert ran.result["verdicts"] == {"tie": 1}  # both were cut at the same place
     ran = aloe("export", out, "--format", "dpo", "--out", tmp_path / "d.jsonl", "--json")
-    assert ran.is_one_line_about("gives no dpo rows; left out: 1 tie")
+    assert ran.is_one_line_about("gives no dpo rows; left out: tie: 1")
 
 
 def test_a_key_never_leaves_the_environment(

@@ -103,10 +103,10 @@ def test_a_chat_without_siblings_is_refused_with_a_way_out(
     chats.write_text(json.dumps(CHAT) + "\n")
     assert aloe("trees", "import", chats, "--out", trees).code == 0
     ran = aloe("export", trees, "--format", row_format, "--out", out)
-    assert ran.is_one_line_about("trees.jsonl gives no", f"2 {NOTHING}", "`aloe train sft --data")
+    assert ran.is_one_line_about("trees.jsonl gives no", f"{NOTHING}: 2", "`aloe train sft --data")
     assert not out.exists()
     assert len(read_training_data(chats, "sft").rows) == 2, "the way out is one"
-    with pytest.raises(InputError, match=f"no rows to train sft on; left out: 2 {NOTHING}"):
+    with pytest.raises(InputError, match=f"no rows to train sft on; left out: {NOTHING}: 2"):
         read_training_data(trees, "sft")
 
 
@@ -124,5 +124,5 @@ def test_a_dataset_of_nothing_says_why() -> None:
     pytest.importorskip("datasets")
     opening = user("Hello")
     tree = tree_of([opening, assistant("Hi.", opening)])
-    with pytest.warns(UserWarning, match=f"1 {NOTHING}"):
+    with pytest.warns(UserWarning, match=f"{NOTHING}: 1"):
         to_dataset([tree], "sft")

@@ -141,7 +141,7 @@ def test_the_command_says_how_large_both_sides_are_and_refuses_none_to_train_on(
     lines = {side: (out / f"{side}.jsonl").read_text().splitlines() for side in ("train", "test")}
     counts = ", ".join(f"{len(held)} {side}" for side, held in lines.items())
     assert f"{sum(map(len, lines.values()))} dpo rows ({counts}); left out: " in ran.out
-    assert f"{sum(map(len, lines.values()))} {REPEATED}" in ran.out
+    assert f"{REPEATED}: {sum(map(len, lines.values()))}" in ran.out
     prompts = {side: {json.loads(line)["prompt"][0]["content"] for line in held}
                for side, held in lines.items()}  # fmt: skip
     assert not prompts["train"] & prompts["test"]
