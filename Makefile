@@ -167,7 +167,7 @@ proof-quick: $(VENV)/.tests
 experiment-ask: $(VENV)/.tests
 	$(BIN)/aloe experiment --config examples/ask.toml --out runs/ask --report docs/results/ask.md
 
-# All of them with 100 trees, without the test.
+# All of them with 200 trees, without the test.
 ablations: $(VENV)/.tests
 	$(BIN)/aloe experiment --no-test --ablation all --config examples/proof-ablations.toml \
-	  --out runs/proof-ablations --report docs/results/ablations.md
+	  --out runs/proof-ablations --report docs/results/held-out-ablations.md

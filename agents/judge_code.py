@@ -6,7 +6,7 @@ function is edited, or a model trained anew into the same folder.
 
 import inspect
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from modulefinder import ModuleFinder
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from aloe.models.weights import (
 )
 from aloe.plugins import is_custom
 from aloe.record import digest
+from aloe.secrets import leaves
+from aloe.signatures import written
 
 
 def hash_own(use: str, target: Any, arguments: Mapping[str, Any]) -> dict[str, str]:
@@ -43,16 +45,16 @@ def hash_own(use: str, target: Any, arguments: Mapping[str, Any]) -> dict[str, s
     """
     sources = _find_sources(use, target)
     code = hash_files(sources) if sources else digest(repr(describe(target)))
-    named = {plain_name(text): files for text in _texts(arguments) if (files := _find_files(text))}
+    texts = (str(value) for _, value in leaves(arguments) if isinstance(value, str | Path))
+    named = {plain_name(text): files for text in texts if (files := _find_files(text))}
     return {use: code, **{text: hash_files(files) for text, files in sorted(named.items())}}
 
 
 def _find_sources(use: str, target: Any) -> list[Path]:
     """Return the files that a plug-in's source is in; none of what was typed into a console."""
     found = set[Path]()
-    kind = target if inspect.isroutine(target) or inspect.isclass(target) else type(target)
     module = sys.modules.get(use.partition(":")[0]) if ":" in use else None
-    for file in (getattr(inspect.getmodule(kind), "__file__", None),
+    for file in (getattr(inspect.getmodule(written(target)), "__file__", None),
                  getattr(module, "__file__", None)):  # fmt: skip
         if file and Path(file).is_file():
             found.add(Path(file))
@@ -73,18 +75,6 @@ def _find_imported(module: str, file: str | None) -> set[Path]:
     return {
         Path(each).absolute() for each in files if each and is_custom(str(Path(each).absolute()))
     }
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Yield the texts in an argument, however deep."""
-    if isinstance(value, str | Path):
-        yield str(value)
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from _texts(each)
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _texts(each)
 
 
 def _find_files(text: str) -> list[Path]:

@@ -28,7 +28,7 @@ from aloe.calls.batch_rounds import Cast
 from aloe.config import Config, Criterion, ModelConfig, Place, RoleConfig
 from aloe.errors import AloeError, ConfigError
 from aloe.plugins import Kind, describe_error, load_plugin
-from aloe.signatures import defined_in
+from aloe.signatures import defined_in, written
 from aloe.threads import apart
 
 HOOKS = """after = "user", "inducer", "assistant" or "judge", before = one of these, \
@@ -117,9 +117,8 @@ def _prompt(target: Any, name: str) -> Prompt | None:
     named = getattr(target, "prompt", None)
     if named is None:
         return None
-    kind = target if inspect.isclass(target) or inspect.isroutine(target) else type(target)
     try:
-        home = Path(inspect.getfile(kind))
+        home = Path(inspect.getfile(written(target)))
     except (OSError, TypeError):  # written in a notebook
         home = Path("notebook")
     if "\n" in str(named):

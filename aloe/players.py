@@ -16,6 +16,11 @@ def is_said_by_rule(user: "UserNode") -> bool:
     return user.agent == RULE and not user.former
 
 
+def is_of_experiment(tree: "Tree") -> bool:
+    """Whether `aloe experiment` grew a tree: a rule plays its user, for whom no model is named."""
+    return "user" not in tree.models and any(map(is_said_by_rule, tree.users))
+
+
 def find_players(tree: "Tree") -> dict[str, str]:
     """Return what was each agent: its model, or `RULES` where a rule did its work."""
     user = any(node.agent == RULE for node in tree.users)

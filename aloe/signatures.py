@@ -223,11 +223,14 @@ def read_source(target: Any) -> tuple[list[str], int] | None:
         return None
 
 
+def written(target: Any) -> Any:
+    """Return what somebody wrote of a target: a class or a function itself, an object's class."""
+    return target if inspect.isclass(target) or inspect.isroutine(target) else type(target)
+
+
 def defined_in(target: Any) -> str:
     """Return file and line where the user wrote a class, a function, or the class of an object."""
-    target = unwrapped(inspect.unwrap(target))
-    if not (inspect.isclass(target) or inspect.isroutine(target)):
-        target = type(target)
+    target = written(unwrapped(inspect.unwrap(target)))
     if found := read_source(target):
         return f"{inspect.getfile(target)}:{found[1]}"
     if code := getattr(inspect.unwrap(target), "__code__", None):

@@ -53,7 +53,8 @@ def bench(
 
     Returns:
         The result, as in `out/result.json`; what was set aside is a warning, and so is a control
-        of an earlier call that lacks dialogues. Roles of the settings take no part, with a warning.
+        of an earlier call that lacks dialogues. Roles in the settings take no part, which a
+        warning says.
 
     Raises:
         ConfigError: an argument, a setting or a model cannot be used.

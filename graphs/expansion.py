@@ -16,7 +16,7 @@ import random
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from statistics import mean
 
 from aloe.agents.guard import guarded
@@ -102,7 +102,17 @@ def find_expansion(name: str) -> Expansion:
     if name in EXPANSIONS:
         return EXPANSIONS[name]
     found: Expansion = load_plugin("expansions", name)
-    return found
+    return partial(_on_copies, found)
+
+
+def _on_copies(
+    policy: Expansion,
+    candidates: Sequence[AssistantNode],
+    verdicts: Sequence[Verdict],
+    rng: random.Random,
+) -> list[str]:
+    """Return what a policy of the user's chooses, which can change nothing of the tree."""
+    return policy(deepcopy(candidates), deepcopy(verdicts), rng)
 
 
 def check_expansion(config: SimulationConfig) -> None:
@@ -155,8 +165,7 @@ def _choose(name: str, tree: str, siblings: Siblings) -> list[str]:
     rng = random.Random(derive_seed("expand", tree, siblings.user))
     policy = find_expansion(name)
     with guarded(f"expansion '{name}'", tree):
-        seen = deepcopy(siblings)
-        chosen = set(policy(seen.candidates, seen.verdicts, rng))
+        chosen = set(policy(siblings.candidates, siblings.verdicts, rng))
     known = [candidate.id for candidate in siblings.candidates]
     if not chosen <= set(known):
         raise RoleError(

@@ -14,7 +14,7 @@ from aloe.memory.run_folder import read_trees
 from aloe.memory.run_inputs import holds_benchmark
 from aloe.models.model_string import ModelString
 from aloe.models.open import Model
-from aloe.players import is_said_by_rule
+from aloe.players import is_of_experiment
 from aloe.schema import Persona, Tree, derive_seed
 
 
@@ -89,7 +89,7 @@ def read_extended(extended: Path) -> list[Tree]:
 
 def _explain_origin(extended: Path, tree: Tree) -> str:
     """Say who made a tree that `aloe simulate` did not grow, and what can be done with it."""
-    if not any(map(is_said_by_rule, tree.users)):
+    if not is_of_experiment(tree):
         return f"{extended} holds tree {tree.id}, which `aloe simulate` did not grow"
     rules = ["user", *sorted({reply.agent for reply in tree.replies} - tree.models.keys())]
     return (

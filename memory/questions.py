@@ -54,6 +54,8 @@ def drop_questions(reply: str, about: Callable[[str], bool]) -> str:
         reply: what the assistant wrote.
         about: is given each question as `find_questions_in` returns it.
     """
+    if not any(map(about, find_questions_in(reply))):
+        return reply
     kept, places = _without_asides(reply)
     start, spans = 0, []
     for piece in sentences(kept):

@@ -6,12 +6,14 @@ whoever quotes an apology makes none. What is looked for in a reply is looked fo
 
 import re
 
-CODE = r"```.*?(?:```|\Z)|^[^\S\n]*~~~.*?(?:^[^\S\n]*~~~|\Z)|``[^\n]+?``|`[^`\n]*`"
-"""Pattern of code, in blocks and in lines; DOTALL and MULTILINE. A block may lack its end."""
+_BLOCKS = r"```.*?(?:```|\Z)|^[^\S\n]*~~~.*?(?:^[^\S\n]*~~~|\Z)"
+"""Pattern of blocks of code, which may lack their end; DOTALL and MULTILINE."""
+CODE = rf"{_BLOCKS}|``[^\n]+?``|`[^`\n]*`"
+"""Pattern of code, in blocks and in lines; DOTALL and MULTILINE."""
 
 _ADDRESS = r"\b(?:https?://|www\.)[^\s<>()\[\]\"'`]*[^\s<>()\[\]\"'`.,;:!?*_]"
 _UNSAID = re.compile(rf"{CODE}|{_ADDRESS}", re.DOTALL | re.MULTILINE | re.IGNORECASE)
-_BLOCK = re.compile(CODE.rpartition("|``[")[0], re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(_BLOCKS, re.DOTALL | re.MULTILINE)
 _QUOTED = re.compile(r"\"[^\"\n]*\"|\u201c[^\u201d\n]*\u201d")
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -62,6 +62,20 @@ def personas_file(tmp_path: Path) -> Path:
     path = tmp_path / "personas.jsonl"
     path.write_text(persona_lines(), encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def write_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], str]:
+    """Write a module of a user's own into the working folder, for a purpose; return its name."""
+
+    def write(purpose: str, source: str) -> str:
+        name = f"own_{purpose}_{abs(hash(tmp_path))}"
+        (tmp_path / f"{name}.py").write_text(source, encoding="utf-8")
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "path", [*sys.path])  # which loading it adds to
+        return name
+
+    return write
 
 
 @pytest.fixture

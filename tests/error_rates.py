@@ -10,15 +10,13 @@ tell; a 95% interval should hold the latter's truth 95 times in 100. The same is
 counts of what hardly any user does, where it may hold it more often: counts come in whole steps.
 """
 
-import argparse
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import simulated_rates
 
 from aloe.benchmark.cases import load_cases
 from aloe.benchmark.inference import LEVEL, Interval, confidence_interval, paired_difference
@@ -37,8 +35,7 @@ RARE_RUNS = 4
 
 TURNS = 10
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmark.md"
-BEGIN, END = "<!-- error rates: begin -->", "<!-- error rates: end -->"
+PAGE = simulated_rates.DOCS / "benchmark.md"
 
 Rng = np.random.Generator
 
@@ -318,27 +315,11 @@ def tables(runs: int) -> str:
             format_table(head, rates, numeric=True),
             f"95% intervals that hold the truth, {runs} a cell:",
             format_table(head, held, numeric=True),
-            f"The same of what is rare, {runs // RARE_RUNS} a cell:",
+            f"The same for rare events, {runs // RARE_RUNS} a cell:",
             format_table(head, seldom, numeric=True),
         ]
     )
 
 
-def main() -> None:
-    """Print the tables or write them into the page."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--runs", type=int, default=RUNS, help="simulated benchmarks a cell")
-    parser.add_argument("--write", action="store_true", help=f"write them into {PAGE.name}")
-    given = parser.parse_args()
-    text = tables(given.runs)
-    if not given.write:
-        sys.stdout.write(text + "\n")
-        return
-    page = PAGE.read_text(encoding="utf-8")
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    simulated_rates.run(__doc__, tables, PAGE, RUNS, "benchmarks")

@@ -10,15 +10,13 @@ never decides does not look good, and the rule that was used before, which took 
 reply's own branches.
 """
 
-import argparse
 import random
-import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from math import erfc, hypot, sqrt
-from pathlib import Path
 from statistics import stdev
 
+import simulated_rates
 from branching import compared, follow, tree_of
 from builders import assistant, user
 
@@ -32,8 +30,7 @@ RUNS = 2000
 
 ROLLOUTS, ERRORS = (2, 3, 5), (1, 2, 3)
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "returns.md"
-BEGIN, END = "<!-- error rates: begin -->", "<!-- error rates: end -->"
+PAGE = simulated_rates.DOCS / "returns.md"
 
 Draw = Callable[[random.Random, int], float]
 """Draws the level of what follows the first reply (0) or the second (1)."""
@@ -117,20 +114,5 @@ def table(runs: int) -> str:
     return f"{text}\n\n{format_table(head, rows, numeric=True)}"
 
 
-def main() -> None:
-    """Print the table or write it into the page."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--runs", type=int, default=RUNS, help="simulated pairs a cell")
-    parser.add_argument("--write", action="store_true", help=f"write it into {PAGE.name}")
-    given = parser.parse_args()
-    text = table(given.runs)
-    if not given.write:
-        sys.stdout.write(text + "\n")
-        return
-    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
-    _, after = rest.split(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    simulated_rates.run(__doc__, table, PAGE, RUNS, "pairs")

@@ -7,7 +7,7 @@ only if its own messages or votes say who made them.
 from collections.abc import Collection
 
 from aloe.memory.conversations import IMPORTED
-from aloe.players import RULE, is_said_by_rule
+from aloe.players import RULE, is_of_experiment
 from aloe.schema import Tree
 from aloe.verdict import is_human
 
@@ -51,8 +51,7 @@ def _find_authors(tree: Tree) -> dict[str, str]:
     """
     agents = {reply.agent for reply in tree.replies}
     modelled = agents & tree.models.keys() or agents
-    # Only experiments, whose rules edit replies, have no model for the user.
-    others = RULES if any(map(is_said_by_rule, tree.users)) and "user" not in tree.models else CODE
+    others = RULES if is_of_experiment(tree) else CODE
     found = {agent: MODELS if agent in modelled else others for agent in agents}
     return {agent: UNKNOWN if agent == IMPORTED else who for agent, who in found.items()}
 

@@ -7,13 +7,14 @@ tokens in a sentence or in code is fine, and is encoded as text (`aloe.models.co
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from typing import Any
 
 from aloe.flaws import describe_flaw
 from aloe.models.markup import holds_marks
 from aloe.schema import Tree, Verdict
+from aloe.secrets import leaves
 from aloe.wording import same_text, visible
 
 Skipped = Counter[str]
@@ -80,21 +81,9 @@ def without_markup(
     def rows(tree: Tree, skipped: Skipped) -> Iterator[dict[str, Any]]:
         marked = {node.content for node in tree.nodes if holds_marks(node.content)}
         for row in make(tree, skipped):
-            if marked and any(text in marked for text in _texts(row)):
+            if marked and any(value in marked for _, value in leaves(row)):
                 skipped[MARKUP] += 1
             else:
                 yield row
 
     return rows
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Yield every text in a row, however deep."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from _texts(each)
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _texts(each)

@@ -196,7 +196,8 @@ def _with_other_branches(config: Config) -> Iterator[Ablation]:
     """Yield those that continue other replies, and labels of what came of each."""
     if config.simulation.expansion != "preferred":
         about = "the judge's choice is continued"
-        yield _trees("continue-preferred", about, _continue_preferred)
+        preferred = partial(_set, {"simulation.expansion": "preferred"})
+        yield _trees("continue-preferred", about, preferred)
     if config.simulation.both_turns or config.simulation.turns < 2:
         return
     about = "all replies of the first turn are continued, in fewer trees"
@@ -231,10 +232,6 @@ def _set(changes: dict[str, Any], _: Config) -> dict[str, Any]:
 def _without_hints(config: Config) -> dict[str, Any]:
     assistants = config.models.assistants
     return {"models.assistants": [a.updated({"hint": False}, source="hint") for a in assistants]}
-
-
-def _continue_preferred(_: Config) -> dict[str, Any]:
-    return {"simulation.expansion": "preferred"}
 
 
 def _continue_both(config: Config) -> dict[str, Any]:
@@ -283,15 +280,11 @@ def _judged(relabel: Relabel | None) -> Train:
         if relabel:
             change = partial(relabelled, relabel=relabel)
             trees = experiment.change_trees(f"{name}-trees", trees, change)
-        if not any(map(_prefers, read_trees(trees))):
+        if not any(each.preferred for tree in read_trees(trees) for each in tree.verdicts):
             return None
         return experiment.fine_tune(name, experiment.export_rows(trees, "sft"))
 
     return train
-
-
-def _prefers(tree: Tree) -> bool:
-    return any(verdict.outcome in ("first", "second") for verdict in tree.verdicts)
 
 
 def _first(trees: Iterable[Tree], count: int) -> Iterable[Tree]:

@@ -218,8 +218,7 @@ def split(
     others = None
     wanted = _shares(shares)
     found = load_vectors(path, personas, settings)
-    # A threshold that somebody names is taken at their word.
-    blurs = blur.find_blurs(personas, found, limit) if threshold is None else []
+    blurs = blur.find_blurs(personas, found, limit, named=threshold is not None)
     found = blur.replace_blurred(blurs, personas, found)
     if against:
         known = read_pool(against, config)

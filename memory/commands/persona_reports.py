@@ -262,8 +262,7 @@ def check(
     limit = settings.threshold if threshold is None else threshold
     check_threshold(limit)
     found = load_vectors(path, personas, settings)
-    # A threshold that somebody names is taken at their word.
-    blurs = find_blurs(personas, found, limit) if threshold is None else []
+    blurs = find_blurs(personas, found, limit, named=threshold is not None)
     pairs = report.find_duplicates(personas, replace_blurred(blurs, personas, found), limit)
     contradictions = report.find_contradictory(personas)
     unsound = report.count_broken_rules(personas)

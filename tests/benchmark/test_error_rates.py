@@ -5,8 +5,6 @@ from itertools import product
 
 import pytest
 from error_rates import (
-    BEGIN,
-    END,
     MODELS,
     NULLS,
     PAGE,
@@ -17,6 +15,7 @@ from error_rates import (
     false_positives,
     rare_coverage,
 )
+from simulated_rates import read_rates
 
 DESIGNS = {each.name: each for each in designs()}
 RUNS = 200
@@ -74,8 +73,7 @@ def test_taking_near_copies_for_users_of_their_own_errs_often() -> None:
 
 
 def test_the_page_holds_a_rate_for_every_design_and_case() -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    rows = re.findall(r"^\| *([^|]*?) *\|(.*)\|$", page.split(BEGIN)[1].split(END)[0], re.MULTILINE)
+    rows = re.findall(r"^\| *([^|]*?) *\|(.*)\|$", read_rates(PAGE), re.MULTILINE)
     heads = [cells for name, cells in rows if not name]
     assert [[cell.strip() for cell in cells.split("|")] for cells in heads] == [list(DESIGNS)] * 3
     rates = {

@@ -1,9 +1,8 @@
 """Whatever custom code raises costs a tree; only Ctrl-C and an exit end the run."""
 
 import asyncio
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,12 +80,11 @@ FAILING = ["waits", "gathers", "cancelled", "panics", "groups"]
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    name = f"own_failures_{abs(hash(tmp_path))}"
-    (tmp_path / f"{name}.py").write_text(OWN, encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
-    return name
+def own(
+    write_module: Callable[[str, str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    monkeypatch.syspath_prepend(tmp_path)
+    return write_module("failures", OWN)
 
 
 def settings(role: dict[str, Any]) -> Config:

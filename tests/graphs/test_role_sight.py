@@ -3,8 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any, get_args
 
 import pytest
@@ -105,12 +104,8 @@ def keeps(exchange, model):
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    name = f"own_sight_{abs(hash(tmp_path))}"
-    (tmp_path / f"{name}.py").write_text(OWN, encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    return name
+def own(write_module: Callable[[str, str], str]) -> str:
+    return write_module("sight", OWN)
 
 
 def grown(roles: dict[str, Any], **simulation: Any) -> Tree:

@@ -1,7 +1,6 @@
 """Roles, judges and prompts of the user's own, in trees grown in memory."""
 
 import asyncio
-import sys
 from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
@@ -289,14 +288,10 @@ class Asks:
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def own(write_module: Callable[[str, str], str], tmp_path: Path) -> str:
     """Return the name of a module in the working folder that holds `OWN`."""
-    name = f"own_roles_{abs(hash(tmp_path))}"
-    (tmp_path / f"{name}.py").write_text(OWN, encoding="utf-8")
     (tmp_path / "asks.md").write_text("## user\nYou rate risk. {a}", encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    return name
+    return write_module("roles", OWN)
 
 
 def answers(

@@ -1,8 +1,7 @@
 """A LangGraph agent that a model function or a role runs may take its time in any graph of ours."""
 
 import asyncio
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +50,8 @@ async def walks(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> A
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    name = f"own_steps_{abs(hash(tmp_path))}"
-    (tmp_path / f"{name}.py").write_text(ROLE, encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    return name
+def own(write_module: Callable[[str, str], str]) -> str:
+    return write_module("steps", ROLE)
 
 
 def held(turns: int, script: Script) -> Tree:

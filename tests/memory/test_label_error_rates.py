@@ -3,7 +3,8 @@
 from math import erfc, sqrt
 
 import pytest
-from label_error_rates import BEGIN, DRAWN, END, ERRORS, PAGE, ROLLOUTS, RULES, decided
+from label_error_rates import DRAWN, ERRORS, PAGE, ROLLOUTS, RULES, decided
+from simulated_rates import read_rates
 
 RUNS = 200
 
@@ -29,8 +30,8 @@ def test_a_clear_difference_is_found_and_equal_branches_used_to_be_certainty() -
 
 
 def test_the_page_holds_a_rate_for_every_case() -> None:
-    page = PAGE.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.split("\n")]
+    lines = read_rates(PAGE).split("\n")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     held = {row[0]: [float(cell.strip("%")) for cell in row[1:]] for row in rows if "%" in row[-1]}
     assert list(held) == ["normal", *(f"{case}, {name}" for case in DRAWN for name in RULES)]
     for case, rates in held.items():
