@@ -25,16 +25,16 @@ _SHOWN = 0.02
 
 
 class AdaptedLinear(torch.autograd.Function):
-    """W x + b + s B A x, of which A and B learn."""
+    """W x + b + s B A x, of which A and B learn; these may be in fp32 where the rest is in bf16."""
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scale: float
     ) -> Tensor:
         """Return the output for x of shape (..., inputs)."""
-        reduced = linear(x, a).mul_(scale)
+        reduced = linear(x, a.to(x.dtype)).mul_(scale)
         out = linear(x, weight, bias)
-        out.flatten(0, -2).addmm_(reduced.flatten(0, -2), b.T)
+        out.flatten(0, -2).addmm_(reduced.flatten(0, -2), b.to(x.dtype).T)
         ctx.save_for_backward(x, weight, a, b, reduced)
         ctx.scale = scale
         return out
@@ -43,7 +43,7 @@ class AdaptedLinear(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of x, A and B."""
         x, weight, a, b, reduced = ctx.saved_tensors
-        outer = gradient.flatten(0, -2)
+        outer, a, b = gradient.flatten(0, -2), a.to(x.dtype), b.to(x.dtype)
         of_reduced = (outer @ b).mul_(ctx.scale)
         of_a = of_reduced.T @ x.flatten(0, -2)
         of_b = outer.T @ reduced.flatten(0, -2)
@@ -71,15 +71,21 @@ def _plain(layer: Any, x: Tensor) -> bool:
     name, base = layer.active_adapters[0], layer.base_layer
     return (
         x.device.type == "cpu"
-        and not torch.is_autocast_enabled("cpu")
+        and _computes_in(x.dtype)
         and type(base) is torch.nn.Linear
         and not base.weight.requires_grad
         and name in layer.lora_A
         and name not in layer.lora_variant
         and type(layer.lora_dropout[name]) is torch.nn.Identity
         and layer.lora_B[name].bias is None
-        and x.dtype == base.weight.dtype == layer.lora_A[name].weight.dtype
+        and x.dtype == base.weight.dtype
+        and layer.lora_A[name].weight.dtype in (x.dtype, torch.float32)
     )
+
+
+def _computes_in(dtype: torch.dtype) -> bool:
+    """Return whether products on a CPU of tensors of this kind are of this kind here."""
+    return not torch.is_autocast_enabled("cpu") or torch.get_autocast_dtype("cpu") is dtype
 
 
 def add_in_place(model: Any) -> None:

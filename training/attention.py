@@ -37,7 +37,7 @@ class Block:
     keys: Any
     """A slice where the keys are neighbours, else a tensor of indices."""
     bias: Tensor
-    """0 where a query may look and -inf elsewhere, of shape (queries, keys)."""
+    """0 where a query may look and -inf elsewhere, of shape (queries, keys), in fp32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,6 @@ class Ancestry:
 
     end: Tensor
     depth: Tensor
-    dtype: Any = torch.float32
     block: int | None = BLOCK
     _made: dict[tuple[str, int], Any] = field(default_factory=dict, init=False)
 
@@ -81,7 +80,7 @@ class Ancestry:
         keys = ((end[:stop] > start) & near).nonzero().squeeze(1)
         allowed = (keys <= queries) & (queries < end[keys])
         allowed &= depth[queries] - depth[keys] < reach
-        bias = torch.zeros(allowed.shape, dtype=self.dtype, device=end.device)
+        bias = torch.zeros(allowed.shape, device=end.device)
         bias.masked_fill_(~allowed, float("-inf"))
         first, last = int(keys[0]), int(keys[-1])
         whole = last - first + 1 == len(keys)
@@ -131,9 +130,15 @@ class _BlockAttention(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        """Return the gradients of queries, keys and values."""
+        """Return the gradients of queries, keys and values.
+
+        All in fp32, in which the kernel is twice as fast as in bf16.
+        """
         query, key, value, mixed, *normalisers = ctx.saved_tensors
-        groups = query.shape[1] // key.shape[1]
+        kind, groups = query.dtype, query.shape[1] // key.shape[1]
+        query, key, value, mixed, gradient = (
+            each.float() for each in (query, key, value, mixed, gradient)
+        )
         of_query, of_key, of_value = map(torch.zeros_like, (query, key, value))
         asked, answered, wanted, of_asked = (
             _apart(each, groups) for each in (query, mixed, gradient, of_query)
@@ -158,7 +163,7 @@ class _BlockAttention(torch.autograd.Function):
                     total[:, :, block.keys] += share
                 else:
                     total.index_add_(2, block.keys, share)
-        return of_query, of_key, of_value, None, None
+        return of_query.to(kind), of_key.to(kind), of_value.to(kind), None, None
 
 
 _FLASH = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu

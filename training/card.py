@@ -183,6 +183,8 @@ def _facts(record: Record) -> dict[str, Any]:
     }
     if "saved_step" in record:
         facts["saved model"] = f"of step {record['saved_step']}, the best checkpoint"
+    if "frozen_in" in record:
+        facts["frozen weights"] = record["frozen_in"]
     if saved:
         facts["tokens a pass"] = f"{record['tokens']} ({saved:.1f}x fewer than one row an answer)"
     if "cut_off" in record:

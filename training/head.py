@@ -52,10 +52,10 @@ class _Scores(torch.autograd.Function):
         for start, first, last in zip(
             range(0, len(hidden), step), bounds, bounds[1:], strict=False
         ):
-            logits = linear(hidden[start : start + step], weight, bias)
-            normaliser = torch.logsumexp(logits.float(), -1)
+            logits = linear(hidden[start : start + step], weight, bias).float()
+            normaliser = torch.logsumexp(logits, -1)
             at = rows[first:last] - start
-            found[first:last] = logits[at, targets[first:last]].float() - normaliser[at]
+            found[first:last] = logits[at, targets[first:last]] - normaliser[at]
             if means is not None:
                 likely = logits.sub_(normaliser[:, None]).exp_().to(weight.dtype)
                 means[start : start + step] = likely @ weight

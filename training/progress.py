@@ -35,6 +35,9 @@ class TrainingProgress:
     """Tokens of a packed row at most; 0 if not packed."""
     step_rows: int = 0
     """Packed rows of an optimizer step, for one process; 0 if not packed."""
+    frozen_in: str = ""
+    """Kind of numbers of the weights that are not trained, as torch names it; empty if trees are
+    not packed or all weights are trained."""
     notes: list[str] = field(default_factory=list)
     """What a person should know before the first step, a line each."""
     watch: Watch = lambda _progress: None

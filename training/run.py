@@ -63,8 +63,9 @@ def train(plan: Plan, watch: Watch, make_agents: AgentFactory | None = None) -> 
             trainer, tokenizer = _make_trainer(plan, data, agents, progress)
         noticed = _look_at_texts(data.all, tokenizer, progress)
         if main:
-            rows = {"row_tokens": progress.row_tokens} if progress.row_tokens else {}
-            folder.begin({**record, **rows, "processes": count_processes()})
+            chosen = {name: getattr(progress, name) for name in ("row_tokens", "frozen_in")}
+            chosen = {name: value for name, value in chosen.items() if value}
+            folder.begin({**record, **chosen, "processes": count_processes()})
         with _quiet(), explained(trainer, folder):
             _take_steps(trainer, folder, progress)
             progress.update(phase="saving")
@@ -258,6 +259,7 @@ def _results(progress: TrainingProgress, state: Any, saved: int) -> Record:
             if progress.row_tokens
             else {}
         ),
+        **({"frozen_in": progress.frozen_in} if progress.frozen_in else {}),
         "first_loss": logged[0]["loss"],
         **({"reward": reward} if reward else {}),
         **({"cut_off": round(fmean(cut), 4)} if cut else {}),

@@ -65,7 +65,7 @@ def score(
         output = model(
             input_ids=packed["ids"][None],
             position_ids=packed["depth"][None],
-            ancestry=Ancestry(packed["end"], packed["depth"], model_dtype(model), block),
+            ancestry=Ancestry(packed["end"], packed["depth"], block),
             logits_to_keep=keep,
             use_cache=False,
             **asked,

@@ -14,9 +14,11 @@ from aloe.training.head import score_in_head
 from aloe.training.model_folder import ModelFolder
 from aloe.training.packed_dataset import PackedDataset, pack_dataset
 from aloe.training.plan import Plan
+from aloe.training.precision import WORTHWHILE, freeze_in_bf16, measure_gain
 from aloe.training.processes import count_processes
 from aloe.training.progress import TrainingProgress
 from aloe.training.reference import score_rows
+from aloe.training.scores import model_dtype
 from aloe.training.sft import TreeSftTrainer
 from aloe.training.start import check_not_random, load_start
 
@@ -38,6 +40,8 @@ def make_tree_trainer(
     """
     start = load_start(plan.start, plan.settings, rows=data.all, on_gpu=computed_in(arguments))
     check_not_random(start.model)
+    if plan.settings.lora:
+        _choose_numbers(plan, start.model, progress)
     score_in_head(start.model)  # what a step takes depends on whether that works
     progress.row_tokens = _choose_row_tokens(plan, start.model, arguments)
     packed = pack_dataset(plan, data, start.tokenizer, start.model.config, progress.row_tokens)
@@ -52,6 +56,29 @@ def make_tree_trainer(
         return TreeSftTrainer(rows=packed.batches, **given), start.tokenizer
     weighted = plan.settings.weighted
     return TreeDpoTrainer(rows=packed.batches, weighted=weighted, **given), start.tokenizer
+
+
+def _choose_numbers(plan: Plan, model: Any, progress: TrainingProgress) -> None:
+    """Keep the frozen weights in bf16 on a CPU where that is asked for, or faster.
+
+    A training that goes on keeps its numbers. Several processes need the same ones, and may be on
+    different machines, so these keep fp32 unless told otherwise.
+    """
+    asked = plan.settings.arguments.get("bf16")
+    begun = ModelFolder(plan.out).begun()
+    if not torch.cuda.is_available():
+        gain = 0.0
+        if asked is None and not begun and count_processes() == 1:
+            gain = measure_gain(model)
+        if gain >= WORTHWHILE:
+            progress.notes.append(
+                f"this processor multiplies {gain:.1f} times as fast in bf16 as in fp32, so the "
+                "frozen weights are kept in bf16; for fp32, set bf16 = false under "
+                "[training.arguments]"
+            )
+        if asked or gain >= WORTHWHILE or begun.get("frozen_in") == "bfloat16":
+            freeze_in_bf16(model)
+    progress.frozen_in = str(model_dtype(model)).removeprefix("torch.")
 
 
 def _memory_chooses(plan: Plan) -> bool:
@@ -110,12 +137,18 @@ def _choose_row_tokens(plan: Plan, model: Any, arguments: Any) -> int:
             tokens=tokens,
             scored=tokens,
             checkpointing=arguments.activation_checkpointing,
-            item=computed_in(arguments).itemsize,
+            item=_count_bytes(model, arguments),
         )
 
     chosen = kept or footprint.choose_row_tokens(footprint.measure_free_bytes(model), needed)
     arguments.gradient_accumulation_steps = footprint.STEP_TOKENS // chosen
     return chosen
+
+
+def _count_bytes(model: Any, arguments: Any) -> int:
+    """Return the bytes of a number that a step computes with."""
+    kept: torch.dtype = model_dtype(model)
+    return int(min(computed_in(arguments).itemsize, kept.itemsize))
 
 
 def _check_memory(plan: Plan, model: Any, packed: PackedDataset, arguments: Any) -> None:
@@ -125,7 +158,7 @@ def _check_memory(plan: Plan, model: Any, packed: PackedDataset, arguments: Any)
         tokens=max(len(batch["ids"]) for batch in packed.batches),
         scored=max(len(batch["parents"]) for batch in packed.batches),
         checkpointing=checkpointing,
-        item=computed_in(arguments).itemsize,
+        item=_count_bytes(model, arguments),
     )
     free = footprint.measure_free_bytes(model)
     footprint.check_fits(needed, free, lora=plan.settings.lora, checkpointing=checkpointing)

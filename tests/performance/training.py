@@ -6,12 +6,13 @@ Run as: make bench-training            (all, about an hour)
 Ways of DPO: `tree` packs each conversation; `pairs` is the fair comparison, a plain loop over pairs
 that computes logits for reply tokens only; `trl` is DPOTrainer with the reference given and one
 pair a micro-batch, its fastest setting on a CPU. Ways of SFT: `tree`, and `turns`, one row a turn
-with the same care. All on SmolLM2-135M with LoRA of rank 16, one thread, the reference's scores
-given to all. Every measurement is one conversation in a process of its own, so that peak memory is
-its own; the ways take turns, one at a time, since two that share the memory's bandwidth slow each
-other down unequally (a tree of three turns took 7.2 CPU-seconds alone and 9.1 beside another), and
-the median over three conversations times eight stands for the step. `--write FILE` keeps the table,
-but only of a run that was complete.
+with the same care. `tree-bf16` is `tree` with the frozen weights in bf16. All on SmolLM2-135M with
+LoRA of rank 16, one thread, the reference's scores given to all. Every measurement is one
+conversation in a process of its own, so that peak memory is its own; the ways take turns, one at a
+time, since two that share the memory's bandwidth slow each other down unequally (a tree of three
+turns took 7.2 CPU-seconds alone and 9.1 beside another), and the median over three conversations
+times eight stands for the step. `--write FILE` keeps the table, but only of a run that was
+complete.
 """
 
 import argparse
@@ -34,6 +35,9 @@ TREES = 8
 """Trees in the optimizer step that the figures are for."""
 
 WAYS = ("dpo-tree", "dpo-pairs", "dpo-trl", "sft-tree", "sft-turns")
+BF16 = "-bf16"
+OTHERS = tuple(f"{method}-tree{BF16}" for method in ("dpo", "sft"))
+"""Ways that suit some processors only."""
 
 WORDS = """
 the a my your some old new small warm quiet garden river bread dog letter morning winter song
@@ -67,11 +71,15 @@ def measure(way: str, turns: int, seed: int, model_folder: Path) -> dict[str, fl
 
     torch.set_num_threads(1)
     from aloe.config import TrainingConfig
+    from aloe.training.precision import freeze_in_bf16
     from aloe.training.start import load_start
 
     torch.manual_seed(0)
     start = load_start(str(model_folder), TrainingConfig())
-    step, tokens = PREPARE[way](conversation(turns, seed), start.model, start.tokenizer)
+    if way.endswith(BF16):
+        freeze_in_bf16(start.model)
+    prepare = PREPARE[way.removesuffix(BF16)]
+    step, tokens = prepare(conversation(turns, seed), start.model, start.tokenizer)
     before = time.process_time()
     loss = step()
     seconds = time.process_time() - before if isinstance(loss, float) else loss[1]
@@ -297,12 +305,12 @@ def main() -> None:
     """Measure, print the table, and write it if that is wanted."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, nargs="+", default=[3, 5, 10])
-    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--ways", nargs="+", choices=(*WAYS, *OTHERS), default=list(WAYS))
     parser.add_argument("--repeats", type=int, default=3, help="conversations for each figure")
     parser.add_argument("--jobs", type=int, default=1, help="processes at once, a core each")
     parser.add_argument("--quick", action="store_true", help="one conversation of three turns")
     parser.add_argument("--write", type=Path, help="put the table between the marks of this file")
-    parser.add_argument("--child", choices=WAYS)
+    parser.add_argument("--child", choices=(*WAYS, *OTHERS))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--model", type=Path)
     given = parser.parse_args()

@@ -89,7 +89,7 @@ def test_attention_that_computes_something_else_is_refused(
 def test_a_branch_that_sees_another_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def all_see_all(self: Any, window: int | None = None) -> Any:
         open_end = torch.full_like(self.end, len(self.end))
-        return true(aloe.training.attention.Ancestry(open_end, self.depth, self.dtype), window)
+        return true(aloe.training.attention.Ancestry(open_end, self.depth), window)
 
     true = aloe.training.attention.Ancestry.blocks
     monkeypatch.setattr(aloe.training.attention.Ancestry, "blocks", all_see_all)
