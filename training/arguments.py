@@ -134,6 +134,8 @@ def make_arguments(
     _check_metric(given.get("metric_for_best_model"), method, packed=packed)
     if method == "dpo":
         given |= _losses(given, packed=packed)
+    if packed and settings.lora and not torch.cuda.is_available():
+        given.pop("bf16", None)  # frozen weights are kept in bf16 instead; see `tree_trainers`
     defaults = {
         **_common(packed=packed),
         **_own(method, packed=packed),

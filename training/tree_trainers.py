@@ -18,7 +18,6 @@ from aloe.training.precision import WORTHWHILE, freeze_in_bf16, measure_gain
 from aloe.training.processes import count_processes
 from aloe.training.progress import TrainingProgress
 from aloe.training.reference import score_rows
-from aloe.training.scores import model_dtype
 from aloe.training.sft import TreeSftTrainer
 from aloe.training.start import check_not_random, load_start
 
@@ -40,45 +39,52 @@ def make_tree_trainer(
     """
     start = load_start(plan.start, plan.settings, rows=data.all, on_gpu=computed_in(arguments))
     check_not_random(start.model)
-    if plan.settings.lora:
-        _choose_numbers(plan, start.model, progress)
     score_in_head(start.model)  # what a step takes depends on whether that works
-    progress.row_tokens = _choose_row_tokens(plan, start.model, arguments)
+    numbers = _choose_numbers(plan, start.model, arguments, progress)
+    progress.row_tokens = _choose_row_tokens(plan, start.model, arguments, numbers)
     packed = pack_dataset(plan, data, start.tokenizer, start.model.config, progress.row_tokens)
     progress.tokens, progress.flat_tokens = packed.tokens, packed.flat_tokens
     progress.step_rows = arguments.gradient_accumulation_steps
     if _memory_chooses(plan):
         progress.notes.append(_explain_rows(progress, len(packed.batches)))
         progress.update()
-    _check_memory(plan, start.model, packed, arguments)
+    _check_memory(plan, start.model, packed, arguments, numbers)
     given = {"held_out": packed.held_out, "model": start.model, "args": arguments}
-    if plan.method == "sft":
-        return TreeSftTrainer(rows=packed.batches, **given), start.tokenizer
-    weighted = plan.settings.weighted
-    return TreeDpoTrainer(rows=packed.batches, weighted=weighted, **given), start.tokenizer
+    if plan.method == "dpo":
+        given["weighted"] = plan.settings.weighted
+    kind: Any = TreeSftTrainer if plan.method == "sft" else TreeDpoTrainer
+    trainer = kind(rows=packed.batches, **given)
+    if plan.settings.lora and not torch.cuda.is_available() and numbers is torch.bfloat16:
+        freeze_in_bf16(start.model)  # not before: scores are compared more closely in fp32
+    return trainer, start.tokenizer
 
 
-def _choose_numbers(plan: Plan, model: Any, progress: TrainingProgress) -> None:
-    """Keep the frozen weights in bf16 on a CPU where that is asked for, or faster.
+def _choose_numbers(
+    plan: Plan, model: Any, arguments: Any, progress: TrainingProgress
+) -> torch.dtype:
+    """Return the numbers that steps compute in: on a CPU bf16 where it is asked for, or faster.
 
     A training that goes on keeps its numbers. Several processes need the same ones, and may be on
     different machines, so these keep fp32 unless told otherwise.
     """
-    asked = plan.settings.arguments.get("bf16")
+    numbers, asked = computed_in(arguments), plan.settings.arguments.get("bf16")
+    if not plan.settings.lora:
+        return numbers
     begun = ModelFolder(plan.out).begun()
     if not torch.cuda.is_available():
-        gain = 0.0
-        if asked is None and not begun and count_processes() == 1:
-            gain = measure_gain(model)
+        measured = asked is None and not begun and count_processes() == 1
+        gain = measure_gain(model) if measured else 0.0
         if gain >= WORTHWHILE:
             progress.notes.append(
                 f"this processor multiplies {gain:.1f} times as fast in bf16 as in fp32, so the "
                 "frozen weights are kept in bf16; for fp32, set bf16 = false under "
                 "[training.arguments]"
             )
-        if asked or gain >= WORTHWHILE or begun.get("frozen_in") == "bfloat16":
-            freeze_in_bf16(model)
-    progress.frozen_in = str(model_dtype(model)).removeprefix("torch.")
+        kept = asked is None and begun.get("frozen_in") == "bfloat16"
+        if asked or kept or gain >= WORTHWHILE:
+            numbers = torch.bfloat16
+    progress.frozen_in = str(numbers).removeprefix("torch.")
+    return numbers
 
 
 def _memory_chooses(plan: Plan) -> bool:
@@ -117,7 +123,7 @@ def score_reference(trainer: TreeDpoTrainer, kept: Path, progress: TrainingProgr
         progress.update(step=done)
 
 
-def _choose_row_tokens(plan: Plan, model: Any, arguments: Any) -> int:
+def _choose_row_tokens(plan: Plan, model: Any, arguments: Any, numbers: torch.dtype) -> int:
     """Return the tokens of a row; where memory chooses them, a step has rows accordingly.
 
     A training that goes on keeps its rows: its checkpoint says how many of them are done.
@@ -137,7 +143,7 @@ def _choose_row_tokens(plan: Plan, model: Any, arguments: Any) -> int:
             tokens=tokens,
             scored=tokens,
             checkpointing=arguments.activation_checkpointing,
-            item=_count_bytes(model, arguments),
+            item=numbers.itemsize,
         )
 
     chosen = kept or footprint.choose_row_tokens(footprint.measure_free_bytes(model), needed)
@@ -145,20 +151,16 @@ def _choose_row_tokens(plan: Plan, model: Any, arguments: Any) -> int:
     return chosen
 
 
-def _count_bytes(model: Any, arguments: Any) -> int:
-    """Return the bytes of a number that a step computes with."""
-    kept: torch.dtype = model_dtype(model)
-    return int(min(computed_in(arguments).itemsize, kept.itemsize))
-
-
-def _check_memory(plan: Plan, model: Any, packed: PackedDataset, arguments: Any) -> None:
+def _check_memory(
+    plan: Plan, model: Any, packed: PackedDataset, arguments: Any, numbers: torch.dtype
+) -> None:
     checkpointing = arguments.activation_checkpointing
     needed = footprint.estimate_bytes(
         model,
         tokens=max(len(batch["ids"]) for batch in packed.batches),
         scored=max(len(batch["parents"]) for batch in packed.batches),
         checkpointing=checkpointing,
-        item=_count_bytes(model, arguments),
+        item=numbers.itemsize,
     )
     free = footprint.measure_free_bytes(model)
     footprint.check_fits(needed, free, lora=plan.settings.lora, checkpointing=checkpointing)

@@ -69,7 +69,9 @@ def test_a_step_has_as_many_tokens_at_most_whatever_the_memory(
         arguments = SimpleNamespace(
             activation_checkpointing=False, gradient_accumulation_steps=4, bf16=True, fp16=False
         )
-        return _choose_row_tokens(plan, model, arguments), arguments.gradient_accumulation_steps
+        return _choose_row_tokens(
+            plan, model, arguments, torch.bfloat16
+        ), arguments.gradient_accumulation_steps
 
     assert choose(4000) == (8192, 1)
     progress = TrainingProgress(method="dpo", row_tokens=8192, step_rows=1)

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from time import sleep
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -119,7 +120,9 @@ def chosen(
     plan = make_plan("sft", config, tmp_path / "rows.jsonl", tmp_path / "out")
     monkeypatch.setattr(tree_trainers, "measure_gain", lambda _model: gain)
     progress = TrainingProgress(method="sft")
-    tree_trainers._choose_numbers(plan, adapted(), progress)
+    made = SimpleNamespace(bf16=False, fp16=False)
+    numbers = tree_trainers._choose_numbers(plan, adapted(), made, progress)
+    assert progress.frozen_in == str(numbers).removeprefix("torch.")
     return progress
 
 
