@@ -108,6 +108,7 @@ def make_arguments(
     packed: bool,
     report_to: str = "none",
     evaluated: bool = False,
+    kept: str = "",
 ) -> Any:
     """Build TRL's config object for one training.
 
@@ -120,6 +121,8 @@ def make_arguments(
         report_to: who else is told of the figures.
         evaluated: whether there are rows held out; then before the first step and at each epoch's
             end.
+        kept: the numbers of the frozen weights of a training that goes on, as torch names them;
+            empty for a new one.
 
     Raises:
         ConfigError: an argument is unknown, would be ignored, or has a value that does not fit.
@@ -137,7 +140,7 @@ def make_arguments(
     if packed and settings.lora and not torch.cuda.is_available():
         given.pop("bf16", None)  # frozen weights are kept in bf16 instead; see `tree_trainers`
     defaults = {
-        **_common(packed=packed),
+        **_common(packed=packed, kept=kept),
         **_own(method, packed=packed),
         **_dropout(kind, settings),
         "learning_rate": LEARNING_RATE[method][0 if settings.lora else 1],
@@ -220,11 +223,11 @@ def _dropout(kind: Any, settings: TrainingConfig) -> dict[str, Any]:
     return {"disable_dropout": False} if known and settings.lora and settings.dropout else {}
 
 
-def _common(*, packed: bool) -> dict[str, Any]:
+def _common(*, packed: bool, kept: str) -> dict[str, Any]:
     on_cpu = not torch.cuda.is_available()
-    kept = {"remove_unused_columns": False, "per_device_eval_batch_size": 1} if packed else {}
+    rows = {"remove_unused_columns": False, "per_device_eval_batch_size": 1} if packed else {}
     return {
-        **kept,
+        **rows,
         "num_train_epochs": 1,
         "per_device_train_batch_size": 1,
         "gradient_accumulation_steps": 4 if packed else 8,
@@ -236,7 +239,7 @@ def _common(*, packed: bool) -> dict[str, Any]:
         "activation_checkpointing": not on_cpu,
         "dataloader_pin_memory": not on_cpu,
         "use_cpu": on_cpu,
-        "bf16": not on_cpu,
+        "bf16": not on_cpu and kept != "float32",
         "ddp_find_unused_parameters": False,
     }
 

@@ -134,6 +134,7 @@ def _make_trainer(
         packed=plan.packed,
         report_to=plan.report_to,
         evaluated=bool(data.held_out),
+        kept=ModelFolder(plan.out).begun().get("frozen_in", ""),
     )
     transformers.set_seed(plan.seed)  # an adapter begins with random numbers
     progress.update(phase="loading" if plan.packed else "preparing")

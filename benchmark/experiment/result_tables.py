@@ -149,10 +149,13 @@ def tabulate_trainings(models: Mapping[str, Path]) -> str:
                 str(record["steps"]),
                 format_number(record["first_loss"]),
                 format_number(record["last"]["loss"]),
+                record.get("frozen_in", "-"),
                 record["data_hash"],
             )
         )
-    head = ("model", "method", "rows", "steps", "first loss", "last loss", "data")
+    head = (
+        "model", "method", "rows", "steps", "first loss", "last loss", "frozen weights", "data"
+    )  # fmt: skip
     return "## Trainings\n\n" + format_table(head, rows, numeric=True)
 
 

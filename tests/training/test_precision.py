@@ -15,7 +15,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from aloe.config import Config
-from aloe.training import precision, tree_trainers
+from aloe.training import arguments, precision, tree_trainers
 from aloe.training.activations import keep_less
 from aloe.training.adapters import add_in_place
 from aloe.training.attention import use_tree_attention
@@ -108,14 +108,14 @@ def test_layers_in_bf16_add_adapters_in_fp32_in_place() -> None:
 
 
 def chosen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, begun: dict, gain: float, **arguments: Any
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, begun: dict, gain: float, **given: Any
 ) -> TrainingProgress:
     """Return how a training is set up with a machine of some gain, new or begun before."""
     (tmp_path / "rows.jsonl").write_text("{}\n")
     if begun:
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "training.json").write_text(json.dumps(begun))
-    changes = {"training.model": str(tiny.save(tmp_path / "base")), "training.arguments": arguments}
+    changes = {"training.model": str(tiny.save(tmp_path / "base")), "training.arguments": given}
     config = Config().updated(changes, source="test")
     plan = make_plan("sft", config, tmp_path / "rows.jsonl", tmp_path / "out")
     monkeypatch.setattr(tree_trainers, "measure_gain", lambda _model: gain)
@@ -127,7 +127,7 @@ def chosen(
 
 
 @pytest.mark.parametrize(
-    ("begun", "gain", "arguments", "kind"),
+    ("begun", "gain", "given", "kind"),
     [
         ({}, 3.3, {}, "bfloat16"),
         ({}, 1.2, {}, "float32"),
@@ -140,12 +140,18 @@ def chosen(
 )
 def test_a_training_keeps_the_numbers_that_it_began_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    begun: dict, gain: float, arguments: dict, kind: str,
+    begun: dict, gain: float, given: dict, kind: str,
 ) -> None:  # fmt: skip
-    progress = chosen(tmp_path, monkeypatch, begun=begun, gain=gain, **arguments)
+    progress = chosen(tmp_path, monkeypatch, begun=begun, gain=gain, **given)
     assert progress.frozen_in == kind
     said = any("3.3 times as fast" in note for note in progress.notes)
     assert said == (kind == "bfloat16" and gain == 3.3)
+
+
+@pytest.mark.parametrize(("kept", "bf16"), [("", True), ("bfloat16", True), ("float32", False)])
+def test_on_a_gpu_as_well(monkeypatch: pytest.MonkeyPatch, kept: str, *, bf16: bool) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert arguments._common(packed=True, kept=kept)["bf16"] is bf16
 
 
 def test_several_processes_do_not_choose_for_themselves(

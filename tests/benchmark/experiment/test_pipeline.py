@@ -1,6 +1,8 @@
 """The pipeline from end to end."""
 
+import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from aloe.benchmark.experiment.pipeline import Experiment
 from aloe.benchmark.experiment.report import write_report
 from aloe.benchmark.experiment.stage import Stages
 from aloe.benchmark.experiment.steps import read_level
+from aloe.config import load
 from aloe.memory.personas import as_lines
 from aloe.memory.verifiable.generation import generate
 
@@ -81,6 +84,37 @@ def test_a_kill_after_a_merge_does_not_stop_the_next_experiment(tmp_path: Path) 
     assert (
         Experiment(config=config, stages=stages, run_command=killed).merge("sft", trained).is_dir()
     )
+
+
+@pytest.mark.parametrize("first", ["bfloat16", "float32", ""])
+def test_all_trainings_compute_in_the_numbers_of_the_first(tmp_path: Path, first: str) -> None:
+    told: list[dict[str, Any]] = []
+
+    def trained(arguments: Sequence[str]) -> None:
+        given = {name: arguments[arguments.index(name) + 1] for name in ("--config", "--out")}
+        asked = load(Path(given["--config"])).training.arguments
+        told.append({key: value for key, value in asked.items() if key == "bf16"})
+        record = {"settings": {"arguments": asked}, **({"frozen_in": first} if first else {})}
+        Path(given["--out"]).mkdir(exist_ok=True)
+        (Path(given["--out"]) / "training.json").write_text(json.dumps(record))
+        if killed:
+            raise KeyboardInterrupt
+
+    stages = Stages(root=tmp_path / "experiment")
+    made = Experiment(config=settings(tmp_path, tmp_path), stages=stages, run_command=trained)
+    rows, expected = tmp_path / "rows.jsonl", {"bf16": first == "bfloat16"} if first else {}
+    for killed in (True, False):  # the first one goes on as it began
+        with pytest.raises(KeyboardInterrupt) if killed else nullcontext():
+            made.train("sft", "sft", rows, None, {})
+    assert told == [{}, {}]
+    for killed in (True, False):
+        with pytest.raises(KeyboardInterrupt) if killed else nullcontext():
+            made.train("shuffled-sft", "sft", rows, None, {})
+    made.train("dpo", "dpo", rows, None, {"beta": 0.2})
+    made.train("grpo", "grpo", rows, None, {})  # which packs no trees
+    assert told[2:] == [expected, expected, expected, {}]
+    made.train("half", "dpo", rows, None, {"bf16": True})
+    assert told[-1] == {"bf16": True}
 
 
 @pytest.mark.train
