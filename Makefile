@@ -29,8 +29,7 @@ demo: $(VENV)/.program
 	$(BIN)/aloe simulate $(DEMO) --personas $(RUN)/personas.jsonl --out $(RUN)
 	$(BIN)/aloe export $(RUN) --format sft --out $(RUN)/datasets/sft.jsonl
 	$(BIN)/aloe export $(RUN) --format dpo --out $(RUN)/datasets/dpo.jsonl
-	@echo; echo "Made: conversation trees in $(RUN), and training rows from them in $(RUN)/datasets."
-	@echo "The exchange with the clearest preference:"; echo
+	@echo; echo "Made: trees in $(RUN), rows to train on in $(RUN)/datasets. The clearest preference:"; echo
 	@$(BIN)/aloe trace $(RUN) --highlight
 	@echo; echo "Next:"
 	@echo "  $(BIN)/aloe trace $(RUN) --first   the whole conversation as a tree"

@@ -12,7 +12,7 @@ from typing import Any
 from rich.text import Text
 
 from aloe.memory.wish_checks import check_replies
-from aloe.schema import AssistantNode, Tree, UserNode, Verdict
+from aloe.schema import AssistantNode, Persona, Tree, UserNode, Verdict
 from aloe.views.folding import Pairs, said
 from aloe.views.marks import STAR, preference
 from aloe.views.ticks import UNTOLD, draw_ticks
@@ -40,11 +40,8 @@ class Highlight:
     def __rich__(self) -> Pairs:
         """Draw it, with ticks where a program can check."""
         persona, wishes = self.tree.played(self.user.id), check_replies(self.tree).checked
-        life = [fact.text for fact in persona.facts if fact.kind == "fact"]
-        wants = [fact.text for fact in persona.facts if fact.kind == "trait"]
         rows = [
-            (Text("who", "dim"), said(" ".join(life[:2]))),
-            (Text("wants", "dim"), said(" ".join(wants))),
+            *_describe(persona),
             (Text(f"user, turn {self.user.turn}", "bold"), said(self.user.content)),
         ]
         for reply in self.replies:
@@ -60,6 +57,17 @@ class Highlight:
         """Return the same for a machine."""
         replies = [node.model_dump(mode="json") for node in self.replies]
         return {"tree": self.tree.id, "user": self.user.model_dump(mode="json"), "replies": replies}
+
+
+def _describe(persona: Persona) -> list[tuple[Text, Text]]:
+    """Return who a user is and what it wants; wishes by the names that ticks have."""
+    wants = Text("wants", "dim")
+    if persona.preferences:
+        named = (f"{name}: {value}" for name, value in persona.preferences.items())
+        return [(wants, said(", ".join(named)))]
+    life = [fact.text for fact in persona.facts if fact.kind == "fact"]
+    traits = [fact.text for fact in persona.facts if fact.kind == "trait"]
+    return [(Text("who", "dim"), said(" ".join(life[:2]))), (wants, said(" ".join(traits)))]
 
 
 def find_highlight(trees: Iterable[Tree]) -> Highlight | None:

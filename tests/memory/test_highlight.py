@@ -111,7 +111,7 @@ def test_a_persona_that_a_role_let_the_user_play_is_the_one_that_is_shown() -> N
     )
     assert found
     text = drawn(found, 80)
-    assert "Porto" in text
+    assert "exclamation: none, question: asked" in text  # by the names of the ticks
     assert "(✓ exclamation)  (✓ question)" in text
 
 
