@@ -22,6 +22,7 @@ from aloe.agents.roles import Exchange, RoleModel, Update
 from aloe.agents.transcript import Turns
 from aloe.calls.log import CallLog
 from aloe.config import Config, Place
+from aloe.control_characters import encodable
 from aloe.errors import RoleError
 from aloe.models.markup import message_in
 from aloe.models.open import Model
@@ -145,7 +146,7 @@ def _message(text: object) -> str | None:
         return None
     if not isinstance(text, str):
         raise ValueError(f"text has to be a string, not {type(text).__name__}")
-    return message_in(text.encode("utf-8", "replace").decode())
+    return message_in(encodable(text))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,11 @@ def show_controls(text: str) -> str:
     return text if text.isprintable() else text.translate(TABLE)
 
 
+def encodable(text: str) -> str:
+    """Return `text` without half surrogate pairs: JSON can carry them, and no file takes them."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def escape_json(text: str) -> str:
     """Return JSON that says the same and holds no control character; C0 is escaped already."""
     return text.translate(_ESCAPES)

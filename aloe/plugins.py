@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from aloe.control_characters import encodable
 from aloe.errors import ConfigError
 from aloe.kept import KEPT, find_kept
 from aloe.signatures import check_call
@@ -89,7 +90,7 @@ def entry_points(kind: Kind) -> "tuple[EntryPoint, ...]":
 
 def describe_error(error: BaseException) -> str:
     """Return what went wrong, after the file and line of the custom code where it did, if any."""
-    text = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+    text = " ".join(encodable(f"{type(error).__name__}: {error}").split()).removesuffix(":")
     if isinstance(error, SyntaxError):
         return f"{error.filename}:{error.lineno}: {text}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.lineno]

@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
+from aloe.control_characters import encodable
 from aloe.models.model_string import ModelString
 
 _NAMES = re.compile(
@@ -43,13 +44,14 @@ SHORTEST = 8
 def redact(text: str) -> str:
     """Return `text` without what looks like a key or is one of ours, and without URLs' users.
 
+    What comes back can be written to any file, since it goes into errors and logs.
     PWD is left alone: it is the working directory, with which paths in messages begin.
     """
     for name, value in os.environ.items():
         named = name.endswith(("_KEY", "_TOKEN")) or _NAMES.fullmatch(name)
         if named and name != "PWD" and len(value) >= SHORTEST:
             text = hide(text, value)
-    return _USERINFO.sub("***@", _KEY.sub("***", text))
+    return encodable(_USERINFO.sub("***@", _KEY.sub("***", text)))
 
 
 def one_line(error: BaseException) -> str:

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from aloe.control_characters import encodable
+
 FLOOR = math.log(1e-9)
 """Least log-probability that differs from 0: servers put -9999 and the like where they know no
 better, and a margin made from that would outweigh everything that was measured."""
@@ -101,8 +103,7 @@ def _usable(entries: Iterable[Any]) -> Iterator[Option]:
         if not isinstance(entry, dict) or not isinstance(token := entry.get("token"), str):
             continue
         if (value := clip(entry.get("logprob"))) is not None:
-            # Half a surrogate pair, which JSON can carry, could not be written to any file.
-            yield token.translate(_BLANKS).encode("utf-8", "replace").decode(), value
+            yield encodable(token.translate(_BLANKS)), value
 
 
 def _items(value: Any) -> list[Any]:

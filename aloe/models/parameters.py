@@ -19,6 +19,7 @@ from weakref import WeakValueDictionary
 from langchain_core.messages import AIMessage
 
 from aloe.models.rejections import SPELLINGS, Rejection, canonical, means, rejection_of
+from aloe.secrets import redact
 
 MOST_CHANGES = 24
 """Changes, undone ones included, after which a server's refusals are taken as they are."""
@@ -238,7 +239,7 @@ def _worth(name: str) -> int:
 
 def _remedies(names: Sequence[str], rejection: Rejection, sent: Sent) -> Iterator[Change]:
     """Yield what may help against a rejection, what keeps most first."""
-    said = _short(rejection.message)
+    said = redact(_short(rejection.message))
     for name in names:
         for change in _remedies_for(name, rejection.message, sent.fields.get(name)):
             yield replace(change, reason=said)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
+from aloe.control_characters import encodable
 from aloe.finish import Finish, fold_finish
 from aloe.models.markup import message_in
 from aloe.models.thoughts import joined_thoughts
@@ -90,5 +91,4 @@ def writable(text: str, key: str | None) -> str:
     """Return a text that any file takes, and that gives away no key."""
     if key:  # a server that echoes what it was sent
         text = hide(text, key)
-    # Half a surrogate pair, which JSON can carry, could not be written to any file.
-    return text.encode("utf-8", "replace").decode()
+    return encodable(text)

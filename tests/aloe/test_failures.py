@@ -4,12 +4,15 @@ import asyncio
 import gzip
 import json
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
 from server import Answer, ChatServer, completion, failure
 
-from aloe.config import ModelConfig
+from aloe.calls.event import read_events
+from aloe.calls.log import CallLog
+from aloe.config import LimitsConfig, ModelConfig
 from aloe.errors import AloeError, CallError, ContextError, ModelError, TransientCallError
 from aloe.models.failures import read_delay, retry_after, sort_failure
 from aloe.models.http_answer import ServerError
@@ -126,6 +129,25 @@ def test_a_refused_call_costs_itself_whatever_the_shape_of_its_error(
         assert f"HTTP {status}: " in str(error)
         assert "flagged" in str(error)
         assert error.refusal.startswith(f"HTTP {status}")
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 500])
+def test_half_a_character_in_an_error_can_be_written_down(
+    server: ChatServer, options: dict[str, Any], status: int, tmp_path: Path
+) -> None:
+    server.behave = lambda _: failure(status, "the text 'hi \ud83d' was refused")
+    model = at(server, options)
+    model.limiter.config = LimitsConfig(tries=1)
+
+    async def ask_once() -> None:
+        with (tmp_path / "events.jsonl").open("w", encoding="utf-8") as file:
+            async with CallLog(file).call("user", model, tree="t") as call:
+                await call.ask([("user", "Hello")], seed=5)
+
+    with pytest.raises(AloeError, match=r"hi \?"):
+        asyncio.run(ask_once())
+    (event,) = read_events(tmp_path / "events.jsonl")
+    assert "'hi ?' was refused" in event["error"]
 
 
 def test_a_gateways_500_tells_what_the_model_behind_it_said(

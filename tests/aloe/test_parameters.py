@@ -313,6 +313,15 @@ def test_every_change_in_force_is_told_of_though_others_are_not_any_more(
     assert all(str(change) in told for change in model.parameters.changes)
 
 
+def test_what_is_told_of_a_refusal_holds_no_key_and_no_half_a_character(
+    server: ChatServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = "no seed for sk-abcdef123 \ud83d"
+    server.behave = lambda r: failure(400, said) if "seed" in r.body else completion("Hi")
+    ask(open_model(ModelConfig(model=server.model)))
+    assert [each.endswith("no seed for *** ?)") for each in warnings_of_ours(caplog)] == [True]
+
+
 def test_calls_at_the_same_time_learn_together(server: ChatServer) -> None:
     server.behave = lambda r: extra_forbidden("seed", "top_p")(r.body) or completion("Hi")
     model = open_model(ModelConfig(model=server.model, top_p=0.5))

@@ -14,6 +14,7 @@ from aloe.memory.pool.files import PoolFiles
 from aloe.memory.pool.store import _open_client, explain_store_failure
 from aloe.models import hub
 from aloe.models.open import open_model
+from aloe.plugins import describe_error
 from aloe.secrets import one_line, redact
 
 PLAIN = [
@@ -167,6 +168,13 @@ def test_a_url_without_its_scheme_is_told() -> None:
 )
 def test_what_a_library_says_is_one_line(message: str, said: str) -> None:
     assert one_line(ValueError(message)) == said
+
+
+@pytest.mark.parametrize("clear", [redact, one_line, describe_error])
+def test_what_others_say_can_be_written_to_a_file(clear: Callable[[Any], str]) -> None:
+    said = "hi \ud83d was refused"
+    cleared = clear(said if clear is redact else ValueError(said))
+    assert cleared.encode().endswith(b"hi ? was refused")
 
 
 def _in_the_store(error: Exception) -> None:
