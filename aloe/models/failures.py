@@ -7,6 +7,7 @@
 
 A code outweighs a server's words, and so does an explicit delay: Gemini says "exceeded your current
 quota, please check your plan and billing details" about its cap per minute, and when to retry.
+What a refusal repeats of the request is not read as the server's own (`aloe.models.quoting`).
 """
 
 import json
@@ -192,6 +193,8 @@ def _said(answer: ServerError, variable: str) -> Failure:
         advice = "; check the model's name and base URL"
         return Failure(kind="hopeless", words=words, advice=advice)
     refusal = " ".join(["HTTP", str(status), *sorted(answer.codes), answer.param or ""]).strip()
+    if answer.filtered and status not in (429, 529):
+        return Failure(kind="refused", words=words, refusal=refusal)
     if overflowed(answer):
         return Failure(kind="too long", words=words, refusal=refusal)
     if cause := _cause(answer):
@@ -203,7 +206,9 @@ def _said(answer: ServerError, variable: str) -> Failure:
 
 def _is_unpaid(answer: ServerError) -> bool:
     status = answer.status_code
-    return bool(_UNPAID_WORDS.search(answer.words)) and (status is None or 400 <= status < 500)
+    if answer.filtered or not (status is None or 400 <= status < 500):
+        return False
+    return bool(_UNPAID_WORDS.search(answer.words))
 
 
 def _cause(answer: ServerError) -> Cause | None:

@@ -7,10 +7,12 @@ body is trusted, least of all its size.
 """
 
 import json
+import re
 import zlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
+from aloe.models.quoting import without_quotes
 from aloe.models.usage import openai_usage
 
 ENCODINGS = "gzip, deflate"
@@ -30,10 +32,16 @@ class ServerError(Exception):
         error: what the body says: an object, a text, or a list of them.
         headers: of the answer.
         usage: what it counts for it, if it does.
+        sent: role and text of the messages that it answers, as far as they are known.
     """
 
     def __init__(
-        self, status: int | None, error: Any, headers: Mapping[str, str], usage: Any = None
+        self,
+        status: int | None,
+        error: Any,
+        headers: Mapping[str, str],
+        usage: Any = None,
+        sent: Sequence[tuple[str, str]] = (),
     ) -> None:
         found = list(_objects(error))
         said = [str(each[key]) for each in found for key in _CODES if each.get(key) is not None]
@@ -46,13 +54,19 @@ class ServerError(Exception):
         """`code`, `type` and the like, in lower case."""
         self.param = next((str(each["param"]) for each in found if each.get("param")), None)
         """The parameter that is to blame, if one is named."""
-        self.words = " ".join(" ".join(dict.fromkeys(_words(error, found))).split())[:KEPT]
-        """What it says to people."""
-        self.body = error
+        self.body = without_quotes(error, sent)
+        """What the body says, without what it repeats of the messages."""
+        self.words = _line(self.body)
+        """What it says to people, without the same."""
         self.headers = headers
         self.usage = openai_usage(usage)
         """As that returns it; None if nothing is counted."""
-        super().__init__(f"HTTP {self.status_code or 'error'}: {self.words}")
+        super().__init__(f"HTTP {self.status_code or 'error'}: {_line(error)}")
+
+    @property
+    def filtered(self) -> bool:
+        """Whether a code says that what was sent is not allowed: its words may quote it then."""
+        return any(_FILTER.search(code) for code in self.codes)
 
 
 class UnreadableError(Exception):
@@ -72,6 +86,15 @@ class UnreadableError(Exception):
         self.answer = answer
         self.usage = openai_usage(usage)
         self.said = said
+
+
+def answer_to(sent: Sequence[tuple[str, str]], error: Exception) -> Exception:
+    """Return the error of a request, told apart from what it repeats of the messages sent."""
+    if (said := server_error(error)) is None:
+        return error
+    found = ServerError(said.status_code, said.body, said.headers, said.usage, sent)
+    found.__cause__ = error
+    return found
 
 
 def server_error(error: BaseException) -> ServerError | None:
@@ -100,6 +123,7 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
+_FILTER = re.compile("filter|policy|moderation")
 _CODES = ("code", "type", "status", "error_type", "error_code")
 
 
@@ -111,6 +135,11 @@ def _objects(error: Any) -> Iterator[dict[str, Any]]:
         objects = [each for each in level if isinstance(each, dict)]
         yield from objects
         level = [value for each in objects for value in each.values()]
+
+
+def _line(error: Any) -> str:
+    said = dict.fromkeys(_words(error, list(_objects(error))))
+    return " ".join(" ".join(said).split())[:KEPT]
 
 
 def _words(error: Any, found: list[dict[str, Any]]) -> Iterator[str]:

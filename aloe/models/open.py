@@ -31,7 +31,7 @@ from aloe.models.advice import likely_cure
 from aloe.models.chat_class import is_openai, place, renamed_limit
 from aloe.models.failed_usage import with_usage
 from aloe.models.failures import sort_failure
-from aloe.models.http_answer import ServerError, UnreadableError
+from aloe.models.http_answer import ServerError, UnreadableError, answer_to
 from aloe.models.http_stream import STREAMED, Hear, collect
 from aloe.models.key_server import announce_keys
 from aloe.models.limits import Limiter, limiter_of
@@ -163,7 +163,8 @@ class Model:
                 break
             except (ModelError, CallError):
                 raise
-            except Exception as error:
+            except Exception as raised:
+                error = answer_to(sent.messages, raised)
                 if not self.parameters.learn(error, sent):
                     raise with_usage(self.failure(error), error, sent.messages) from None
         self.parameters.confirm(sent)

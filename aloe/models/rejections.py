@@ -59,6 +59,8 @@ class Rejection:
 def overflowed(error: Exception) -> bool:
     """Whether a server says that a conversation is longer than its model reads."""
     status, body = _answer(error)
+    if _filtered(error):
+        return False
     return status in (400, 413, 422, 500) and bool(_OVERFLOW.search(_message(body)[:2000]))
 
 
@@ -68,12 +70,17 @@ def rejection_of(error: Exception) -> Rejection | None:
     A conversation that is too long is nothing of the kind, though its refusal may name
     `max_tokens`.
     """
-    if overflowed(error):
+    if _filtered(error) or overflowed(error):
         return None
     status, body = _answer(error)
     if status not in _REFUSING and not (status in (500, 501) and _TEMPLATE.search(str(body))):
         return None
     return Rejection(message=_message(body)[:2000], params=tuple(_params(body)))
+
+
+def _filtered(error: Exception) -> bool:
+    answer = server_error(error)
+    return answer is not None and answer.filtered
 
 
 def _answer(error: BaseException) -> tuple[int | None, Any]:
