@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 from aloe.models.quoting import without_quotes
+from aloe.models.thoughts import fields_of_thoughts
 from aloe.models.usage import openai_usage
 
 ENCODINGS = "gzip, deflate"
@@ -245,17 +246,37 @@ def _error_in(answer: Any) -> Any:
 
 
 def parse_completion(answer: Any) -> dict[str, Any]:
-    """Return a chat completion with one message that can be read, and counts that can be.
+    """Return a chat completion of one message, with what a reply is read from and nothing else.
+
+    Clients trip over odd values in fields that nobody here needs, such as roles and tool calls.
 
     Raises:
         UnreadableError: it holds no message.
     """
     try:
         choice = answer["choices"][0]
-        content = choice["message"].get("content")
+        message = choice["message"]
+        content = message.get("content")
     except (KeyError, IndexError, TypeError, AttributeError):
-        choice, content = None, 0
-    if not isinstance(content, str | list | None) or not isinstance(choice, dict):
+        choice, message, content = None, None, 0
+    if not (isinstance(choice, dict) and isinstance(message, dict) and _is_content(content)):
         problem = f"the answer holds no message: {str(answer)[:KEPT]}"
         raise UnreadableError(problem, usage=_usage_in(answer))
-    return {**answer, "choices": [choice], "usage": openai_usage(answer.get("usage"))}
+    logprobs = choice.get("logprobs")
+    kept = {
+        "index": 0,
+        "message": {"role": "assistant", "content": content, **fields_of_thoughts(message)},
+        "finish_reason": choice.get("finish_reason"),
+        "logprobs": logprobs if isinstance(logprobs, dict) else None,
+    }
+    return {
+        "object": "chat.completion",
+        "choices": [kept],
+        "usage": openai_usage(answer.get("usage")),
+    }
+
+
+def _is_content(content: Any) -> bool:
+    if isinstance(content, list):
+        return all(isinstance(block, str | dict) for block in content)
+    return isinstance(content, str | None)
