@@ -8,6 +8,7 @@ from aloe.agents.candidate import CONDITIONS
 from aloe.config import Condition, Config, ModelConfig, change_model, find_models, load
 from aloe.config.own_models import given_for, name_beside, names_model
 from aloe.errors import ConfigError, suggest
+from aloe.models.providers import parse_model
 
 
 def load_candidate(
@@ -33,7 +34,7 @@ def load_candidate(
 
     Raises:
         ConfigError: a setting is wrong, it makes a control of the candidate, `written` names
-            another model than a flag, or a judge is named twice.
+            another model than a flag, or two judges share a name.
     """
     loaded = load(path, *flags, written=written, source=source)
     check_condition(loaded, str(path or source))
@@ -53,12 +54,27 @@ def load_candidate(
         changes["models.judge"] = beside("models.judge", loaded.models.judge, judges)
         changes["models.panel"] = [_named(loaded, loaded.models.judge, each) for each in judges[1:]]
     config = loaded.updated(changes, source=source)
-    names = [each.model for each in config.models.judges().values()]
-    if len(set(names)) < len(names):
-        raise ConfigError(
-            f"a judge is named twice ({', '.join(names)}): it would only repeat itself"
-        )
+    check_judges(config)
     return config
+
+
+def check_judges(config: Config) -> None:
+    """Make sure that every judge has a name of its own in the scores, where URLs do not count.
+
+    Raises:
+        ConfigError: two share one.
+    """
+    named: dict[str, ModelConfig] = {}
+    judges = config.models.judges()
+    for each in judges.values() if len(judges) > 1 else ():
+        name = str(parse_model(each))
+        if named.setdefault(name, each) is each:
+            continue
+        if named[name] == each:
+            raise ConfigError(f"a judge is named twice ({name}): it would only repeat itself")
+        raise ConfigError(
+            f"two judges are both called {name} in scores; serve one under another name"
+        )
 
 
 def split_models(given: str | Sequence[str] | None) -> list[str]:

@@ -75,13 +75,22 @@ class PlayedPart:
     """Ids of the dialogues that are held and rated."""
     answered: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     """Calls by dialogue, role and model string."""
+    _used: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """Those of them that an agent has had: judges share a role, and may share a model string."""
+
+    def afresh(self) -> "PlayedPart":
+        """Return the same of which nothing is used yet."""
+        return PlayedPart(finished=self.finished, answered=self.answered)
 
     def leave(self, dialogue: str, role: str, model: str, needed: Needed) -> Needed:
-        """Return what is still to come of what one agent needs in a dialogue."""
+        """Return what is still to come of what one agent needs in a dialogue, and use the rest."""
         calls, read, written = needed
         if dialogue in self.finished or not calls:
             return 0, 0, 0
-        left = max(0, calls - self.answered.get((dialogue, role, model), 0))
+        key = dialogue, role, model
+        had = min(calls, self.answered.get(key, 0) - self._used[key])
+        self._used[key] += had
+        left = calls - had
         return left, round(read * left / calls), round(written * left / calls)
 
 
@@ -105,7 +114,7 @@ def forecast(
     judges = config.models.judges()
     ahead: dict[Condition, list[PlannedDialogue]] = {}
     for condition, dialogues in planned.items():
-        there = (played or {}).get(condition, PlayedPart())
+        there = (played or {}).get(condition, PlayedPart()).afresh()
         ahead[condition] = [each for each in dialogues if each.dialogue.id not in there.finished]
         candidate = floor if condition == "floor" and floor else config.benchmark.candidate
         for each in dialogues:

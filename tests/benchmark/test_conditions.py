@@ -95,3 +95,43 @@ def test_a_model_that_the_settings_know_keeps_its_server(file: Path) -> None:
         assert (each.base_url, each.api_key_env) == ("http://a:1/v1", "A_KEY")
     assert found.models.panel[0].max_tokens == found.models.judge.max_tokens
     assert found.models.user.options == {"model": "claude"}
+
+
+J = "openai:j"
+AT_A, AT_B = "http://a:1/v1", "http://b:1/v1"
+
+
+@pytest.mark.parametrize(
+    ("judge", "other", "name"),
+    [
+        ({"model": f"{J}@{AT_A}"}, {"model": f"{J}@{AT_B}"}, J),
+        ({"model": J, "base_url": AT_A}, {"model": J, "base_url": AT_B}, J),
+        ({"model": "j", "base_url": AT_A}, {"model": f"{J}@{AT_B}"}, J),
+        ({"model": J}, {"model": J, "temperature": 1.0}, J),
+        (
+            {"model": "langchain:x:Chat", "options": {"model": "m"}},
+            {"model": "langchain:x:Chat", "options": {"model": "m", "k": 1}},
+            "langchain:x:Chat:m",
+        ),
+    ],
+    ids=["URLs", "base URLs", "no provider", "temperature", "a class"],
+)
+def test_judges_have_names_of_their_own_in_scores(
+    judge: dict[str, object], other: dict[str, object], name: str
+) -> None:
+    written = {"models.judge": judge, "models.panel": [other]}
+    with pytest.raises(ConfigError, match=f"^two judges are both called {name} in scores; serve"):
+        load_candidate(None, written=written, model="openai:c", user="openai:u", judges=[])
+
+
+def test_a_judge_is_named_once() -> None:
+    with pytest.raises(ConfigError, match="a judge is named twice \\(openai:j\\)"):
+        load_candidate(None, model="openai:c", user="openai:u", judges=[J, J])
+
+
+def test_one_class_asks_two_judges() -> None:
+    chat = "langchain:x:Chat"
+    judges = [{"model": chat, "options": {"model": name}} for name in ("m", "n")]
+    written = {"models.judge": judges[0], "models.panel": judges[1:]}
+    found = load_candidate(None, written=written, model="openai:c", user="openai:u", judges=[])
+    assert len(found.models.judges()) == 2

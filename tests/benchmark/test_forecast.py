@@ -46,6 +46,18 @@ def test_what_is_there_is_not_ahead() -> None:
     assert (nothing.dialogues, set(nothing.calls.values()), nothing.rounds) == (0, {0}, 0)
 
 
+@pytest.mark.parametrize("answered", [0, 10, 20, 30, 40, 50])
+def test_an_answer_counts_for_one_judge(answered: int) -> None:
+    planned = {"candidate": plan(SUITE[:1], SWAPS, 1, "candidate")}
+    panel = [{"model": "openai:j", "temperature": 1.0}]
+    judged = config(models={"user": "openai:u", "judge": "openai:j", "panel": panel})
+    key = planned["candidate"][0].dialogue.id, "judge", "openai:j"
+    played = {"candidate": PlayedPart(answered={key: answered})}
+    for _ in range(2):
+        left = forecast(judged, planned, played=played).calls
+        assert left["judge"] + left["judge2"] == max(0, 40 - answered)
+
+
 def test_rules_cost_nothing() -> None:
     ahead = forecast(
         config(), {"candidate": plan(cases(), assign_stand_ins(cases()), 1, "candidate")}
