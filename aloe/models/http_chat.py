@@ -35,8 +35,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CONNECTIONS = 1024
 """Most connections to one server; how many are used is the run's concurrency."""
 
-RATES = "x-ratelimit-limit-requests"
-"""The header by which a server is known that states its caps a minute."""
+RATES = "x-ratelimit-"
+"""How headers begin in which a server states its caps a minute, or what is left of them."""
 
 
 CONNECT_TIMEOUT = 8.0
@@ -115,7 +115,7 @@ class HttpChat(BaseChatModel):
         }
         answer, headers = await self.exchange("POST", "/chat/completions", body, hear)
         message = message_of(answer)
-        if RATES in headers:
+        if any(name.lower().startswith(RATES) for name in headers):
             message.response_metadata["headers"] = headers
         return message
 

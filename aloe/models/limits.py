@@ -288,6 +288,11 @@ class Limiter:
 _limiters: WeakValueDictionary[tuple[str, LimitsConfig, float], Limiter] = WeakValueDictionary()
 
 
+def server_at(url: str) -> str:
+    """Return what a server is known by: its base URL, which people end with a slash or without."""
+    return re.sub(r"/+(?=\?|$)", "", url)
+
+
 def limiter_of(server: str, config: LimitsConfig, share: float = 1.0) -> Limiter:
     """Return the limiter that all models at `server` share, for as long as one of them lives.
 

@@ -34,7 +34,7 @@ from aloe.models.failures import sort_failure
 from aloe.models.http_answer import ServerError, UnreadableError, answer_to
 from aloe.models.http_stream import STREAMED, Hear, collect
 from aloe.models.key_server import announce_keys
-from aloe.models.limits import Limiter, limiter_of
+from aloe.models.limits import Limiter, limiter_of, server_at
 from aloe.models.logprobs import first_word
 from aloe.models.markup import message_in
 from aloe.models.model_string import ModelString
@@ -267,7 +267,7 @@ def open_model(config: ModelConfig, settings: Config | None = None, *, share: fl
     found, settings = parse_model(config), settings or Config()
     opened = open_chat(config, settings.local)
     served = found.provider in ("openai", "local")
-    server = base_url_of(opened.chat) if served else f"{found.provider}:{found.name}"
+    server = server_at(base_url_of(opened.chat)) if served else f"{found.provider}:{found.name}"
     return Model(
         name=str(found),
         config=config,
