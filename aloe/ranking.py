@@ -9,10 +9,19 @@ rests on one.
 
 from collections.abc import Iterable
 
-from aloe.schema import Verdict
+from aloe.schema import Node, Verdict
 
 Beaten = dict[str, set[str]]
 """Ids of the replies that each compared reply beats, by its id."""
+
+
+def leave_out_rollouts(nodes: Iterable[Node], verdicts: Iterable[Verdict]) -> list[Node]:
+    """Return the nodes of a tree as it grew, where every reply was compared with another.
+
+    A rollout may share a message with what grew; then its reply is the one in no verdict.
+    """
+    compared = {each for v in verdicts for each in (v.node, v.first, v.second)}
+    return [node for node in nodes if node.id in compared]
 
 
 def beaten(verdicts: Iterable[Verdict]) -> Beaten:

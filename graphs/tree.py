@@ -32,6 +32,7 @@ from aloe.graphs.plan import last_turn
 from aloe.graphs.steps import UNHURRIED
 from aloe.graphs.turn import Context, TurnResult, TurnTask, turn_graph
 from aloe.memory.returns import forget_returns
+from aloe.ranking import leave_out_rollouts
 from aloe.schema import AssistantNode, Node, Persona, Tree, UserNode, Verdict, list_revealed
 
 logger = logging.getLogger("aloe")
@@ -60,14 +61,18 @@ class TreeState(TypedDict):
 
 
 async def expand(state: TreeState, runtime: Context) -> dict[str, Any]:
-    """Choose what is continued: the opening first, then candidates of the turn just played."""
+    """Choose what is continued: the opening first, then candidates of the turn just played.
+
+    Rollouts are not: each would become a branch of its own, and they are outside the budget.
+    """
     turn = state.get("turn", 0)
     config = runtime.context.config
     if turn == 0:
         return {"turn": 1, "frontier": [None]}
     if turn >= config.turns:
         return {"frontier": []}
-    nodes, verdicts = state["nodes"], state["verdicts"]
+    verdicts = state["verdicts"]
+    nodes = leave_out_rollouts(state["nodes"], verdicts)
     replies = [node for node in nodes if isinstance(node, AssistantNode)]
     wrote = {reply.id: reply.agent for reply in replies}
     level = [

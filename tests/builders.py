@@ -78,13 +78,14 @@ def grow(
     seed: int = 1,
     model: Model | None = None,
     calls: CallLog | None = None,
+    start: Tree | None = None,
     **parts: Any,
 ) -> Tree:
-    """Grow one tree in memory; `parts` replace what the context would hold."""
+    """Grow one tree in memory, from `start` on; `parts` replace what the context would hold."""
     played = models(settings, model or scripted_model())
     context = replace(make_context(settings, played, calls or CallLog()), **parts)
     names = {name: each.name for name, each in played.items()}
-    return asyncio.run(grow_tree(persona, seed, names, context))
+    return asyncio.run(grow_tree(persona, seed, names, context, start))
 
 
 class JitteryChat(ScriptedChat):

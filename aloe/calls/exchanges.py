@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aloe.config import SimulationConfig
+from aloe.ranking import leave_out_rollouts
 from aloe.schema import Tree
 from aloe.wording import visible
 
@@ -20,14 +21,16 @@ class Start:
     replies: int
     """Replies to them that can be continued."""
     nodes: int
+    """Nodes that it has, rollouts aside."""
 
     @classmethod
     def of(cls, tree: Tree) -> "Start":
         """Return where `tree` goes on."""
         turn = max(node.turn for node in tree.nodes)
-        last = [n for n in tree.nodes if n.turn == turn and n.role == "assistant"]
+        grown = leave_out_rollouts(tree.nodes, tree.verdicts)
+        last = [n for n in grown if n.turn == turn and n.role == "assistant"]
         parents = [reply.parent for reply in last if visible(reply.content)]
-        return cls(turn=turn, messages=len({*parents}), replies=len(parents), nodes=len(tree.nodes))
+        return cls(turn=turn, messages=len({*parents}), replies=len(parents), nodes=len(grown))
 
 
 def add_exchanges(

@@ -29,6 +29,7 @@ from rich.console import Console
 from aloe.agents.rewording import Rewording
 from aloe.agents.rule_user import RuleUser
 from aloe.agents.transcript import Turns
+from aloe.calls.exchanges import Start
 from aloe.calls.log import CallLog
 from aloe.config import Config, UserConfig
 from aloe.graphs.context import make_context
@@ -172,6 +173,26 @@ def test_rollouts_that_begin_alike_share_what_is_said() -> None:
     assert len(replies) > len(before), "the user says the same, the assistants do not"
     assert len({node.id for node in found.nodes}) == len(found.nodes)
     assert merge([found, tree]) == [found]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("limits", [{}, {"node_budget": 30}, {"expansion": "both"}])
+def test_rollouts_are_not_continued_nor_counted_by_the_budget(
+    shared: bool, limits: dict[str, Any]
+) -> None:
+    parts: dict[str, Any] = {"user": Answering(), "inducer": Marker()} if shared else {}
+    whole = {"persona": PICKY, "model": scripted_model(varied), **parts}
+    short = grow(settings(count=0), **whole)
+    found = rolled(short, settings(), **parts)
+    last = [node for node in found.nodes if node.turn == 3]
+    assert len(last) > len([node for node in short.nodes if node.turn == 3])
+    longer = settings(count=0).updated({"simulation": {"turns": 5, **limits}}, source="test")
+    plain = grow(longer, start=short, **whole)
+    extended = grow(longer, start=found, **whole)
+    assert extended.nodes == (*found.nodes, *plain.nodes[len(short.nodes) :])
+    assert extended.verdicts == plain.verdicts
+    assert max(node.turn for node in extended.nodes) == 5
+    assert Start.of(found) == Start.of(short)
 
 
 def test_a_user_by_rule_who_draws_what_to_say_draws_anew_in_each_rollout() -> None:
@@ -360,9 +381,14 @@ def test_the_command_extends_resumes_and_keeps_what_was_there(
     assert all(v.by_return for t in read_trees(tmp_path / "whole") for v in t.verdicts)
     longer = ("simulate", "--extend", tmp_path / "whole", "--out", tmp_path / "longer")
     assert aloe(*longer, "--turns", 3, "--quiet").code == 0
+    plainly = ("simulate", "--extend", run, "--turns", 3, "--out", tmp_path / "plain")
+    assert aloe(*plainly, "--quiet").code == 0
+    grown = {tree.id: tree for tree in read_trees(tmp_path / "plain")}
     for old, new in zip(after, read_trees(tmp_path / "longer"), strict=True):
         assert new.nodes[: len(old.nodes)] == old.nodes
-        assert max(node.turn for node in new.nodes) == 3
+        assert {node.id for node in new.nodes[len(old.nodes) :]} == {
+            node.id for node in grown[new.id].nodes if node.turn == 3
+        }
         assert not [v for v in new.verdicts if v.by_return], "there is more to look at now"
 
 
