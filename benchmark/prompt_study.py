@@ -152,7 +152,8 @@ def wants(text: str) -> bool:
 
 def about_persona(marked: Disclosure, persona: Persona) -> bool:
     """Whether a sentence that the inducer marked tells something of the persona."""
-    return marked.fact is not None or any(tells(marked.quote, fact) for fact in persona.facts)
+    found = marked.kind in ("revealed", "contradicted")
+    return found or any(tells(marked.quote, fact) for fact in persona.facts)
 
 
 def distinct_2(texts: Sequence[str]) -> float:

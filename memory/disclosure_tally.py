@@ -19,7 +19,7 @@ class Tally:
     marked: int = 0
     """Sentences that the inducer marked."""
     right: int = 0
-    """Of these, the ones that reveal or contradict a statement of the persona."""
+    """Of these, the ones that reveal or contradict a statement or a wish of the persona."""
     stated: int = 0
     """Statements found in user messages, once a message."""
     found: int = 0
@@ -52,7 +52,7 @@ class Tally:
         self.checked += node.checked
         marked = [d for d in node.revealed if d.kind]
         self.marked += len(marked)
-        self.right += sum(d.fact is not None for d in marked)
+        self.right += sum(d.kind != "invented" for d in marked)
         self.kinds.update(d.kind for d in marked if d.kind)
         self.reasons.update(each.why for each in node.told)
         self.stated += len(node.stated)

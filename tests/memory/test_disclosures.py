@@ -11,6 +11,7 @@ from disclosures import PERSONAS as LABELLED
 from langchain_core.messages import AIMessage, BaseMessage
 
 from aloe.agents.scripted import reply
+from aloe.benchmark.prompt_study import about_persona
 from aloe.graphs.commands.dashboard import _describe_ledger
 from aloe.memory.disclosure_tally import Tally
 from aloe.memory.disclosures import default_checker, find_mind_reading, order_facts
@@ -186,6 +187,29 @@ def test_recall_and_precision_count_what_the_inducer_misses_and_makes_up() -> No
     assert (tally.recall, tally.precision) == (0.5, 0.5)
     empty = Tally().summary()
     assert (empty["recall"], empty["precision"], empty["consistency"]) == (None, None, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("Leave out the emoji.", True),
+        ("I like an exclamation mark here and there.", True),  # about the persona, though wrong
+        ("I like a question at the end.", False),
+        ("I swim a lot.", False),
+    ],
+)
+def test_a_wish_that_no_statement_puts_into_known_words_is_marked_rightly(
+    text: str, right: bool
+) -> None:
+    wishes = {"emoji": "none", "exclamation": "none"}
+    terse = Persona.of("I mend bicycles.", "Brevity is all to me.", preferences=wishes)
+    node = checked(terse, text)
+    (found,) = node.revealed
+    assert found.fact is None
+    tally = Tally()
+    tally.add_nodes([node])
+    assert (tally.precision, tally.kinds["invented"]) == (float(right), not right)
+    assert about_persona(found, terse) == right
 
 
 def test_old_lines_have_no_check_and_count_for_nothing() -> None:
