@@ -3,11 +3,12 @@
 People's scores become verdicts: every two replies to one message that were both scored are
 compared, the higher score wins, and equal scores are a tie. In which order the replies were shown
 is unknown, so the order of a pair follows from their ids. An empty reply is kept and not compared,
-nor are two of the same words. Who the user is stays empty unless the data say it.
+nor are two of the same words. One reply with two scores is one node, and as good as not scored. Who
+the user is stays empty unless the data say it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
@@ -38,6 +39,9 @@ class ScoredReply:
     """Name of the model that wrote it."""
     score: float | None = None
     """How good it is; None if nobody said so. Only scores of one message are compared."""
+
+
+_Scored = tuple[AssistantNode, ScoredReply]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,10 +80,9 @@ class Conversation:
         for turn, exchange in enumerate(self.exchanges, 1):
             user = UserNode.of(parent, exchange.message, tree=name, turn=turn, agent=self.user)
             written = [_node(user, reply) for reply in exchange.replies]
-            paired = zip(written, exchange.replies, strict=True)
-            unlike = {node.id: (node, reply) for node, reply in paired}
-            nodes += [user, *(node for node, _ in unlike.values())]
-            verdicts += _verdicts(user, list(unlike.values()), self.rater)
+            unlike = _leave_out_repeats(zip(written, exchange.replies, strict=True))
+            nodes += [user, *(node for node, _ in unlike)]
+            verdicts += _verdicts(user, unlike, self.rater)
             parent = written[exchange.goes_on].id if written else None
         return Tree(
             id=name,
@@ -120,9 +123,17 @@ def _node(user: UserNode, reply: ScoredReply) -> AssistantNode:
     return AssistantNode.of(user.id, reply.text, agent=reply.agent, turn=user.turn, faults=faults)
 
 
-def _verdicts(
-    user: UserNode, replies: Sequence[tuple[AssistantNode, ScoredReply]], rater: str
-) -> list[Verdict]:
+def _leave_out_repeats(replies: Iterable[_Scored]) -> list[_Scored]:
+    """Return each node once, without a score where two of its scores differ."""
+    found: dict[str, _Scored] = {}
+    for node, reply in replies:
+        _, before = found.setdefault(node.id, (node, reply))
+        if before.score != reply.score:
+            found[node.id] = (node, replace(reply, score=None))
+    return list(found.values())
+
+
+def _verdicts(user: UserNode, replies: Sequence[_Scored], rater: str) -> list[Verdict]:
     found = []
     for one, other in combinations(replies, 2):
         (better, high), (worse, low) = sorted(

@@ -32,6 +32,9 @@ KEYS: Mapping[Part, set[str]] = {
 }
 """The fields by which a line of each file is known."""
 
+TEXTS = ("self_description", "system_string")
+"""What the survey says of a person."""
+
 
 def part_of(record: Any) -> Part | None:
     """Return which file of PRISM a record is from."""
@@ -47,7 +50,7 @@ class _Found:
 
     talks: list[tuple[Place, Fields]] = field(default_factory=list)
     utterances: dict[str, list[tuple[Place, Fields]]] = field(default_factory=dict)
-    people: dict[str, Fields] = field(default_factory=dict)
+    people: dict[str, tuple[Place, Fields]] = field(default_factory=dict)
 
 
 def read_prism(files: Sequence[Path], on_bad: OnBad) -> Iterator[tuple[Place, Conversation]]:
@@ -58,18 +61,23 @@ def read_prism(files: Sequence[Path], on_bad: OnBad) -> Iterator[tuple[Place, Co
         on_bad: called with the error of each conversation that cannot be used.
 
     Raises:
-        InputError: a line is of no file of PRISM, the two disagree, or `on_bad` raises.
+        InputError: a line is of no file of PRISM, the two disagree, a person is described in two
+            ways, or `on_bad` raises.
     """
     found = _sort(files)
     talks: dict[str, tuple[Place, Conversation]] = {}
+    repeats: list[tuple[Place, Conversation]] = []
     for place, record in found.talks:
         try:
             talk = _talk(record, place, found.people)
         except InputError as error:
             on_bad(error)
             continue
+        again = talk.id in talks
         there, known = talks.setdefault(talk.id, (place, talk))
-        if known != talk:
+        if known == talk:
+            repeats += [(place, talk)] * again
+        else:
             on_bad(place.error(f"conversation {talk.id} differs from that of {there}"))
     for key, rows in found.utterances.items():
         try:
@@ -81,6 +89,7 @@ def read_prism(files: Sequence[Path], on_bad: OnBad) -> Iterator[tuple[Place, Co
         if known != talk:
             raise rows[0][0].error(f"conversation {key} differs from that of {there}")
     yield from talks.values()
+    yield from repeats
 
 
 def _sort(files: Sequence[Path]) -> _Found:
@@ -94,7 +103,7 @@ def _sort(files: Sequence[Path]) -> _Found:
                     key = read_text(record, "conversation_id", place)
                     found.utterances.setdefault(key, []).append((place, record))
                 case "survey":
-                    found.people[read_text(record, "user_id", place)] = record
+                    _add_person(found.people, place, record)
                 case None:
                     known = ", ".join(KEYS)
                     raise place.error(f"is no line of PRISM's {known}; leave other files out")
@@ -103,7 +112,16 @@ def _sort(files: Sequence[Path]) -> _Found:
     return found
 
 
-def _talk(record: Fields, place: Place, people: Mapping[str, Fields]) -> Conversation:
+def _add_person(people: dict[str, tuple[Place, Fields]], place: Place, record: Fields) -> None:
+    user = read_text(record, "user_id", place)
+    there, known = people.setdefault(user, (place, record))
+    if other := next((name for name in TEXTS if known[name] != record[name]), None):
+        raise place.error(
+            f"'{other}' of {user} differs from that of {there}; leave one of the two lines out"
+        )
+
+
+def _talk(record: Fields, place: Place, people: Mapping[str, tuple[Place, Fields]]) -> Conversation:
     key, user = (read_text(record, name, place) for name in ("conversation_id", "user_id"))
     history = read_list(record, "conversation_history", place)
     exchanges = []
@@ -114,11 +132,8 @@ def _talk(record: Fields, place: Place, people: Mapping[str, Fields]) -> Convers
                 "from 0"
             )
         exchanges.append(_exchange(list(messages), place, f"turn {number}: "))
-    person = people.get(user, {})
-    texts = (
-        _text(person, name, place) if person else ""
-        for name in ("self_description", "system_string")
-    )
+    _, person = people.get(user, (place, {}))
+    texts = (_text(person, name, place) if person else "" for name in TEXTS)
     return Conversation(
         id=key,
         exchanges=tuple(exchanges),
@@ -147,6 +162,10 @@ def _exchange(messages: Sequence[Fields], place: Place, where: str) -> Conversat
     chosen = [number for number, each in enumerate(others) if _chosen(each, place, where)]
     if others and not chosen:
         raise place.error(f"{where}no reply has 'if_chosen' true, and one is expected to")
+    if len({replies[number] for number in chosen}) > 1:
+        raise place.error(
+            f"{where}several replies have 'if_chosen' true; the talk goes on with one"
+        )
     message = _text(first, "content", place, where)
     if not visible(message):
         raise place.error(f"{where}'content' of the user is empty")

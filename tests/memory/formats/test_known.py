@@ -320,6 +320,61 @@ def test_a_broken_talk_of_prism(field: str, value: Any, said: str, tmp_path: Pat
         import_trees([cut], "prism", skip_bad=True)
 
 
+@pytest.mark.parametrize(
+    ("scores", "raw"),
+    [
+        ((9, 9, 5), ["9 against 5"]),
+        ((9, 1, 5), []),
+        ((1, 9, 5), []),
+        ((9, None, 5), []),
+    ],
+)
+def test_a_reply_with_two_scores_is_compared_with_none(
+    scores: tuple[int | None, ...], raw: list[str], tmp_path: Path
+) -> None:
+    said = zip(("Yes.", "Yes.", "No."), ("m", "m", "n"), scores, strict=True)
+    given = [{"response": r, "model": m, "overall_score": score} for r, m, score in said]
+    row = {"instruction": "Is it?", "completions": given}
+    (tree,) = import_trees([write(tmp_path, row)]).trees
+    assert [node.content for node in tree.nodes] == ["Is it?", "Yes.", "No."]
+    assert [verdict.votes[0].raw for verdict in tree.verdicts] == raw
+    talk = records(TALKS)[1]
+    history = [each for each in talk["conversation_history"] if each["turn"] == 0]
+    again = {**history[1], "if_chosen": False, "score": history[1]["score"] + 1}
+    rated = [import_trees([write(tmp_path, {**talk, "conversation_history": each})]).trees[0]
+             for each in (history, [*history, again])]  # fmt: skip
+    assert rated[0].nodes == rated[1].nodes
+    assert [len(each.verdicts) for each in rated] == [1, 0]
+
+
+@pytest.mark.parametrize("field", ["self_description", "system_string"])
+def test_a_person_is_described_in_one_way(field: str, tmp_path: Path) -> None:
+    first, *_ = records(SURVEY)
+    same, other = {**first, "age": "unknown"}, {**first, field: "I am a pilot."}
+    assert import_trees([TALKS, write(tmp_path, first, same)]).trees
+    for order in ((first, same, other), (other, same)):
+        said = rf"given.jsonl:{len(order)}: '{field}' of user0 differs from that of .*:1; leave"
+        with pytest.raises(InputError, match=said):
+            import_trees([TALKS, write(tmp_path, *order)])
+
+
+def test_talks_that_are_there_twice_are_counted_as_repeated(tmp_path: Path) -> None:
+    one, other = records(TALKS)
+    found = import_trees([write(tmp_path, one, one, other)])
+    assert (len(found.trees), found.records, found.repeated) == (2, 3, 1)
+    both = import_trees([TALKS, UTTERANCES])
+    assert (both.records, both.repeated) == (2, 0), "the other file says the same"
+
+
+def test_a_talk_of_prism_goes_on_with_one_reply(tmp_path: Path) -> None:
+    talk = records(TALKS)[1]
+    for message in talk["conversation_history"]:
+        if message["role"] == "model":
+            message["if_chosen"] = True
+    with pytest.raises(InputError, match=r"given.jsonl:1: turn 0: several replies have 'if_chose"):
+        import_trees([write(tmp_path, talk)])
+
+
 def test_a_shape_that_cannot_be_told(tmp_path: Path) -> None:
     both = {**records(GOLDEN / "sharegpt.json")[0], **records(GOLDEN / "messages.jsonl")[0]}
     file = write(tmp_path, both)
