@@ -20,7 +20,7 @@ from aloe.calls.log import CallLog
 from aloe.config import Config, Disclosing
 from aloe.errors import CallError, ConfigError
 from aloe.graphs.batch import RunProgress
-from aloe.graphs.checks import check_simulation
+from aloe.graphs.checks import check_rollouts, check_simulation
 from aloe.graphs.context import open_models
 from aloe.graphs.given import AnyModel, Assistants, Given, ModelOfRole, Personas, check_persona
 from aloe.graphs.plan import PlannedTree
@@ -178,6 +178,7 @@ def graph(
     )  # fmt: skip
     resolved = given.settings(trees=1)
     check_simulation(resolved)
+    check_rollouts(resolved)
     grow = make_grower(resolved, open_models(resolved), CallLog(prices=resolved.prices))
 
     async def simulate(state: GraphInput) -> dict[str, Tree]:

@@ -23,7 +23,7 @@ from typing_extensions import TypedDict
 from aloe.calls.log import CallLog
 from aloe.config import EXPANSION_NAMES, Config, load
 from aloe.errors import ConfigError
-from aloe.graphs.checks import check_simulation
+from aloe.graphs.checks import check_rollouts, check_simulation
 from aloe.graphs.context import SimulationContext, make_context, open_models
 from aloe.graphs.tree import grow_tree
 from aloe.schema import Persona
@@ -81,6 +81,7 @@ def _prepare(given: StudioContext) -> tuple[SimulationContext, dict[str, str]]:
         {"simulation": changes}, source="request"
     )
     check_simulation(settings)
+    check_rollouts(settings)
     models = open_models(settings)
     context = make_context(settings, models, CallLog())
     return context, {name: model.name for name, model in models.items()}

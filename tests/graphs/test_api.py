@@ -5,6 +5,7 @@ import re
 import sys
 import traceback
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -94,6 +95,11 @@ def test_what_a_person_got_wrong_is_one_of_our_errors(own: Path) -> None:
         simulate(PERSONAS, model=SCRIPTED, turn=2)
     with pytest.raises(InputError, match="nobody"):
         simulate("nobody.jsonl", model=SCRIPTED)
+    for begin in (partial(simulate, PERSONAS), graph):
+        with pytest.raises(
+            ConfigError, match=r"rollouts\.count: rollouts continue .* finished run"
+        ):
+            begin(model=SCRIPTED, rollouts={"count": 3})
     with pytest.raises(ConfigError, match=r"expansion 'my:own' cannot be found"):
         simulate(PERSONAS, model=SCRIPTED, expansion="my:own")
 

@@ -80,10 +80,19 @@ def test_a_request_names_no_model_and_no_code_of_its_own(asked: dict[str, str]) 
 
 
 @pytest.mark.usefixtures("scripted")
-def test_settings_that_a_simulation_refuses_are_refused() -> None:
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"prompts": {"asistant": "none.md"}}, "did you mean 'assistant'"),
+        ({"simulation": {"rollouts": {"count": 3}}}, "rollouts continue .* a finished run"),
+    ],
+)
+def test_settings_that_a_simulation_refuses_are_refused(
+    settings: dict[str, Any], said: str
+) -> None:
     file = Path(os.environ[SETTINGS])
-    file.write_text(load(file, {"prompts": {"asistant": "none.md"}}).toml())
-    with pytest.raises(ConfigError, match="did you mean 'assistant'"):
+    file.write_text(load(file, settings).toml())
+    with pytest.raises(ConfigError, match=said):
         asyncio.run(simulation().ainvoke(ASKED, context=StudioContext()))
 
 
