@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import zip_longest
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 from aloe.errors import ConfigError, StoreError
 from aloe.files.records import read_records
@@ -88,14 +89,24 @@ def read_levels(path: Path) -> dict[str, float]:
     found: dict[str, float] = {}
     for place, record in read_records(path):
         fields = record if isinstance(record, dict) else {}
-        node, level = fields.get("node"), fields.get("level")
+        node, level = fields.get("node"), _read_level(fields.get("level"))
         if not isinstance(node, str):
             raise place.error("has no 'node', the id of a reply")
-        if isinstance(level, bool) or not isinstance(level, int | float) or not isfinite(level):
+        if level is None:
             raise place.error("has no 'level', a number that says how good the reply was")
-        if found.setdefault(node, float(level)) != level:
+        if found.setdefault(node, level) != level:
             raise place.error(f"gives the reply {node} another level than a line before it")
     return found
+
+
+def _read_level(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        level = float(value)
+    except OverflowError:
+        return None
+    return level if isfinite(level) else None
 
 
 def relabel_file(

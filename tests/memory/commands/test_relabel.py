@@ -11,6 +11,7 @@ from command import RunAloe
 from aloe.memory import relabelling
 from aloe.memory.api import relabel
 from aloe.memory.label_agreement import LabelAgreement
+from aloe.memory.relabelling import read_levels
 from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.schema import Persona, Tree
 
@@ -184,6 +185,11 @@ REFUSED = {
         ("--horizon", 2, "--levels", "{}/twice.jsonl"),
         ("twice.jsonl:3", "another level"),
     ),
+    "huge": (("--horizon", 2, "--levels", "{}/huge.jsonl"), ("huge.jsonl:2", "'level'")),
+    "infinite": (
+        ("--horizon", 2, "--levels", "{}/infinite.jsonl"),
+        ("infinite.jsonl:1", "'level'"),
+    ),
     "no node": (("--horizon", 2, "--levels", "{}/list.jsonl"), ("list.jsonl:1", "'node'")),
     "others'": (
         ("--horizon", 2, "--levels", "{}/other.jsonl"),
@@ -199,6 +205,8 @@ def test_what_makes_no_sense_is_refused_and_nothing_is_written(
     good = '{"node": "x", "level": 3}\n'
     (tmp_path / "text.jsonl").write_text(good + '{"node": "y", "level": "high"}\n')
     (tmp_path / "twice.jsonl").write_text(good + good + good.replace("3", "4"))
+    (tmp_path / "huge.jsonl").write_text(good + good.replace("3", "3" * 400))
+    (tmp_path / "infinite.jsonl").write_text(good.replace("3", "3e400"))
     (tmp_path / "list.jsonl").write_text("[1, 2]\n[3]\n")
     (tmp_path / "other.jsonl").write_text(good)
     flags, words = REFUSED[problem]
@@ -208,6 +216,22 @@ def test_what_makes_no_sense_is_refused_and_nothing_is_written(
         assert aloe("relabel", run, *given, *out).is_one_line_about(*words)
     assert (run / "trees.jsonl").read_bytes() == before
     assert set(tmp_path.iterdir()) == there
+
+
+@pytest.mark.parametrize(
+    ("levels", "read"),
+    [
+        (("9007199254740993",), 2.0**53),
+        (("9007199254740993", "9007199254740993", "9007199254740992.0"), 2.0**53),
+        (("1", "1.0"), 1.0),
+    ],
+)
+def test_a_level_is_the_number_that_is_worked_with(
+    levels: tuple[str, ...], read: float, tmp_path: Path
+) -> None:
+    file = tmp_path / "levels.jsonl"
+    file.write_text("".join(f'{{"node": "x", "level": {level}}}\n' for level in levels))
+    assert read_levels(file) == {"x": read}
 
 
 def test_trees_without_continued_siblings_are_refused(aloe: RunAloe, tmp_path: Path) -> None:
