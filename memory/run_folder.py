@@ -10,7 +10,7 @@ are put in the order of the run's plan, so that equal runs are equal files whate
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -25,7 +25,6 @@ from aloe.files.lock import acquire_lock, is_locked
 from aloe.files.records import read_models
 from aloe.files.writing import replace_chunks, replace_text
 from aloe.memory.growing_trees import GrowingTrees
-from aloe.memory.pool.files import is_pool
 from aloe.memory.run_inputs import RunInputs
 from aloe.schema import SCHEMA_VERSION, Persona, Tree
 
@@ -245,25 +244,6 @@ def find_home(trees: Path) -> Path:
 def folder_of(trees: Path) -> Path:
     """Return the folder of what lies beside trees: the run folder, or that of a file of trees."""
     return trees if trees.is_dir() else trees.parent
-
-
-def check_out(out: Path, sources: Iterable[Path]) -> None:
-    """Make sure that the output file is neither an input nor part of a run nor a pool.
-
-    Args:
-        out: the file.
-        sources: run folders, or files.
-
-    Raises:
-        ConfigError: it is.
-    """
-    for source in sources:
-        if out.resolve() in (source.resolve(), (source / "trees.jsonl").resolve()):
-            raise ConfigError(f"--out is also the input ({source}); name another file")
-    if find_home(out.resolve()) != out.resolve():
-        raise ConfigError(f"--out {out} holds the trees of a run; name another file")
-    if is_pool(out):
-        raise ConfigError(f"--out {out} is a pool of personas; name another file")
 
 
 def explain_lack(path: Path, file: str, otherwise: str) -> InputError:

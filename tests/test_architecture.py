@@ -109,7 +109,7 @@ def test_training_reads_nothing_of_memory_but_trees_and_how_their_labels_agree()
     for module, file in MODULES.items():
         if package_of(module) == "training":
             memory = [name for name in imports(file) if name.startswith("aloe.memory.")]
-            store = ("aloe.memory.run_folder", "aloe.memory.conversations")
+            store = ("aloe.memory.run_folder", "aloe.memory.out_files", "aloe.memory.conversations")
             allowed = (*store, "aloe.memory.label_agreement")
             assert all(name.startswith(allowed) for name in memory), file
 

@@ -11,7 +11,8 @@ from itertools import islice
 from pathlib import Path
 
 from aloe.errors import ConfigError
-from aloe.memory.run_folder import RunFolder, check_out, find_home, read_trees
+from aloe.memory.out_files import check_out
+from aloe.memory.run_folder import RunFolder, find_home, read_trees
 from aloe.number_format import counted
 from aloe.plugins import describe_error, entry_points, load_plugin
 from aloe.schema import Tree

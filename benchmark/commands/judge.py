@@ -86,7 +86,10 @@ def audit(
     from aloe import config as settings
     from aloe.benchmark.commands.passport_view import passport_view
     from aloe.files.writing import replace_text
+    from aloe.memory.out_files import check_out
 
+    if out.name != "passport.json":  # a run's passport comes from here
+        check_out(out, [gold] if gold else [])
     loaded = settings.load(config, {"simulation.concurrency": concurrency})
     pairs, people = _read(gold, limit)
     events = out.with_suffix(".events.jsonl")

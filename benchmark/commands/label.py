@@ -135,12 +135,14 @@ def label(options: LabelOptions) -> None:
 def _send(tool: str | None, pairs: "list[ReplyPair]", out: Path | None, *, as_json: bool) -> None:
     """Write pairs for another tool."""
     from aloe.benchmark.annotation import TOOLS, write_tasks
+    from aloe.memory.out_files import check_out
 
     named = next((each for each in TOOLS if each == tool), None)
     if tool and not named:
         raise ConfigError(f"--to: '{tool}' is none of {', '.join(TOOLS)}")
     if named is None or out is None:
         raise ConfigError(f"--to needs {' or '.join(TOOLS)}, and --out a file to write")
+    check_out(out, [])
     count, beside = write_tasks(named, pairs, out)
     show(
         Text(f"{out}: {counted(count, 'pair')} for {tool}, shown by {beside}"),

@@ -242,6 +242,7 @@ def simulate(options: SimulateOptions) -> None:
     Example: `aloe simulate --personas personas.jsonl --trees 10 --turns 5 --out runs/first`
     """
     from aloe.graphs.simulation import prepare
+    from aloe.memory.out_files import check_out
     from aloe.memory.personas import read_personas
     from aloe.memory.run_folder import RunFolder
 
@@ -256,6 +257,8 @@ def simulate(options: SimulateOptions) -> None:
     )
     if options.record and not options.record.resolve().parent.is_dir():
         raise ConfigError(f"{options.record} cannot be written: there is no such folder")
+    if options.record:
+        check_out(options.record, [], "--record")
     if options.extend and (missing := simulation.missing()):
         say(f"{options.extend} is unfinished: {missing}", style="yellow")
     if options.dry_run:

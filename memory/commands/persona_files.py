@@ -65,7 +65,7 @@ def export(
     import random
 
     from aloe.files.writing import replace_bytes
-    from aloe.memory.run_folder import check_out
+    from aloe.memory.out_files import check_out
 
     form = _find_format(out, form)
     path, personas, _ = read_pool(file, None)
@@ -160,7 +160,7 @@ def compose_verifiable(
     Example: `aloe personas verifiable --count 20 --out personas.jsonl`
     """
     from aloe.files.writing import replace_bytes
-    from aloe.memory.run_folder import check_out
+    from aloe.memory.out_files import check_out
     from aloe.memory.verifiable.generation import generate_all
 
     form = _find_format(out, Format.jsonl)
@@ -203,9 +203,9 @@ def split(
     """
     from aloe.config import load
     from aloe.memory import splitting
+    from aloe.memory.out_files import check_out
     from aloe.memory.pool import blur
     from aloe.memory.pool.files import find_strange
-    from aloe.memory.run_folder import check_out
 
     for written in (out / f"{part}.jsonl" for part in splitting.PARTS):
         check_out(written, [file, against] if against else [file])

@@ -43,7 +43,8 @@ def merge_(
     Example: `aloe trees merge runs/monday runs/tuesday --out week.jsonl`
     """
     from aloe.memory.merge import check_alike, merge
-    from aloe.memory.run_folder import check_out, read_trees
+    from aloe.memory.out_files import check_out
+    from aloe.memory.run_folder import read_trees
 
     check_alike(runs)
     check_out(out, runs)
@@ -67,8 +68,9 @@ def prune_(
 
     Example: `aloe trees prune runs/first --spoiled --out clean.jsonl`
     """
+    from aloe.memory.out_files import check_out
     from aloe.memory.prune import prune_all
-    from aloe.memory.run_folder import check_out, read_trees
+    from aloe.memory.run_folder import read_trees
 
     if turns is None and not spoiled:
         raise ConfigError("say what to cut: --turns N, --spoiled or both")
@@ -109,7 +111,7 @@ def import_(
     Example: `aloe trees import conversations.jsonl survey.jsonl --out trees.jsonl`
     """
     from aloe.memory.formats.known import import_trees
-    from aloe.memory.run_folder import check_out
+    from aloe.memory.out_files import check_out
 
     check_out(out, files)
     found = import_trees(files, form, skip_bad=skip_bad)

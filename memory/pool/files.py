@@ -28,6 +28,9 @@ from aloe.files.lock import acquire_lock
 from aloe.files.records import parse_record
 from aloe.schema import Persona
 
+POOL = ".pool"
+"""How the name of the folder beside a pool ends."""
+
 
 class PoolFiles:
     """The paths of a pool.
@@ -38,7 +41,7 @@ class PoolFiles:
 
     def __init__(self, path: Path) -> None:
         self.personas = path
-        self.folder = path.with_name(path.name.removesuffix(".gz").removesuffix(".jsonl") + ".pool")
+        self.folder = path.with_name(path.name.removesuffix(".gz").removesuffix(".jsonl") + POOL)
         self.chroma = self.folder / "chroma"
         self.growth = self.folder / "growth.jsonl"
         self.waiting = self.folder / "waiting.jsonl"
