@@ -85,7 +85,7 @@ def copy_example(path: Path) -> bool:
             _set_aside(path)
         elif path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise StoreError(f"{path} holds something else; name another folder")
-        with explain_failure(path), replace_folder(path) as part:
+        with replace_folder(path) as part:
             archive.extractall(part)
     return True
 

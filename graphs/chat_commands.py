@@ -14,7 +14,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from aloe.errors import StoreError, suggest
-from aloe.files.writing import explain_failure, replace_folder
+from aloe.files.writing import replace_folder
 from aloe.graphs.chat import ChatSession
 from aloe.graphs.chat_turn import ChatError, Choice
 from aloe.graphs.chat_view import why_lines
@@ -99,7 +99,7 @@ def _save(session: ChatSession, argument: str) -> Iterable[RenderableType]:
     if copy.exists() and (not copy.is_dir() or any(copy.iterdir())):
         raise ChatError(f"{copy} is there already; name a new folder")
     try:
-        with explain_failure(copy), replace_folder(copy) as part:
+        with replace_folder(copy) as part:
             for name in (folder.trees.name, *COMPANIONS):
                 if (folder.path / name).is_file():
                     shutil.copyfile(folder.path / name, part / name)

@@ -14,7 +14,7 @@ from typing import Any
 
 from aloe.errors import ConfigError, StoreError
 from aloe.files.records import read_records
-from aloe.files.writing import explain_failure, replace_chunks, replace_folder
+from aloe.files.writing import replace_chunks, replace_folder
 from aloe.labels import LABELS
 from aloe.memory.label_agreement import LabelAgreement
 from aloe.memory.returns import NO_LEVEL_BELOW, ReturnRule, forget_returns, label_returns
@@ -137,7 +137,7 @@ def relabel_file(
         _check_same(source, target)
         with RunFolder(target).locked():
             return _write(source, target / "trees.jsonl", rule, rated)
-    with explain_failure(target), replace_folder(target) as part:
+    with replace_folder(target) as part:
         for name in COMPANIONS if source.is_dir() else ():
             if (source / name).is_file():
                 shutil.copyfile(source / name, part / name)

@@ -31,7 +31,7 @@ def merge(adapter: Path, out: Path, *, bits: Bits = 16) -> list[Path]:
 
     Raises:
         ConfigError: it is no adapter, is not finished, or does not fit its base.
-        StoreError: `out` holds something already.
+        StoreError: `out` holds something already, or cannot be written.
     """
     if not (adapter / ADAPTER).is_file():
         raise ConfigError(f"{adapter} is not an adapter: it has no {ADAPTER}")

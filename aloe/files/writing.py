@@ -2,11 +2,11 @@
 
 import json
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from aloe.errors import StoreError
@@ -94,16 +94,26 @@ def replace_chunks(path: Path, chunks: Iterable[bytes]) -> int:
 def replace_folder(folder: Path) -> Iterator[Path]:
     """Give a folder to fill, which takes the place of `folder`, empty or missing, in one step.
 
-    Nothing is left of it if what is done inside fails; what a killed process left is thrown away.
+    Nothing is left of it if what is done inside fails. What a killed process left stays: nothing
+    tells it from a folder of the user's, or from one that another process is filling.
+
+    Raises:
+        StoreError: the folder cannot be written, or is the one that this process works in.
     """
-    part = folder.with_name(f"{folder.name}.part")
-    try:
-        if part.exists():
-            shutil.rmtree(part)
-        part.mkdir(parents=True, exist_ok=True)
-        yield part
-        if folder.exists():
-            folder.rmdir()
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    with explain_failure(folder):
+        target = folder.resolve()  # a link goes on pointing there
+        if target == Path.cwd():  # relative paths would lead nowhere once it is replaced
+            raise StoreError(f"{folder} is the folder that you are in; name another one")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _make_beside(target) as made:
+            part = Path(made) / "part"  # with the usual mode: the folder around it is private
+            part.mkdir()
+            yield part
+            part.rename(target)
+
+
+def _make_beside(target: Path) -> "TemporaryDirectory[str]":
+    prefix = f"{target.name[:100]}."  # a name that is nearly too long has room for the rest
+    return TemporaryDirectory(
+        prefix=prefix, suffix=".part", dir=target.parent, ignore_cleanup_errors=True
+    )

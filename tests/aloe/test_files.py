@@ -96,13 +96,55 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
         fail()
     assert list(tmp_path.iterdir()) == []
     folder.mkdir()
-    killed = tmp_path / "model.part"
-    killed.mkdir()
-    (killed / "of another source").touch()
     with replace_folder(folder) as part:
         (part / "weights").touch()
     assert [path.name for path in folder.iterdir()] == ["weights"]
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    (tmp_path / "made as usual").mkdir()
+    assert folder.stat().st_mode == (tmp_path / "made as usual").stat().st_mode
+
+
+def test_a_folder_of_the_users_is_not_taken_for_an_unfinished_one(tmp_path: Path) -> None:
+    (tmp_path / "model.part").mkdir()
+    (tmp_path / "model.part" / "mine").touch()
+    with replace_folder(tmp_path / "model") as part:
+        (part / "weights").touch()
+    assert {path.name for path in tmp_path.rglob("*")} == {"model", "weights", "model.part", "mine"}
+
+
+def test_of_two_that_fill_one_folder_neither_harms_the_other(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+
+    def fill_second() -> None:
+        with replace_folder(folder) as second:
+            (second / "second").touch()
+            with replace_folder(folder) as first:
+                (first / "first").touch()
+            assert [path.name for path in second.iterdir()] == ["second"]
+
+    with pytest.raises(StoreError, match=r"model cannot be written \(Directory not empty\)$"):
+        fill_second()
+    assert {path.name for path in tmp_path.rglob("*")} == {"model", "first"}
+
+
+def test_the_folder_that_one_is_in_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for folder in (Path(), Path("../here")):
+        with (
+            pytest.raises(StoreError, match="is the folder that you are in"),
+            replace_folder(folder),
+        ):
+            pass
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
+    (tmp_path / "new").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "new")
+    with replace_folder(tmp_path / "link") as part:
+        (part / "weights").touch()
+    assert (tmp_path / "new" / "weights").exists()
+    assert (tmp_path / "link").is_symlink()
 
 
 def test_a_full_disk_leaves_whole_lines(tmp_path: Path) -> None:

@@ -258,6 +258,19 @@ def test_a_copy_can_be_saved(chat: Chat, aloe: RunAloe) -> None:
     assert aloe("trace", "kept").code == 0
 
 
+def test_a_copy_neither_replaces_the_folder_one_is_in_nor_takes_another(
+    chat: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "kept.part").mkdir()
+    monkeypatch.chdir(tmp_path / "here" / "kept.part")
+    ran = chat("Hello.", "/save .", "/save ../kept", "More.", out="../../run")
+    assert ran.code == 0
+    assert ". is the folder that you are in; name another one" in ran.err
+    assert "copied to ../kept" in ran.out
+    assert {path.name for path in (tmp_path / "here").iterdir()} == {"kept", "kept.part"}
+
+
 def test_ctrl_c_while_nobody_speaks(chat: Chat) -> None:
     class Pressed(StringIO):
         def readline(self, *_: Any) -> str:
