@@ -7,6 +7,7 @@ Errors become one line and exit code 2 here.
 
 import os
 import sys
+from errno import EACCES, ENAMETOOLONG
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -228,10 +229,23 @@ def main() -> None:
     except Exception as error:
         from aloe.shortage import find_shortage
 
-        if not (shortage := find_shortage(error)):
+        if shortage := find_shortage(error):
+            said = f"there is too little memory ({shortage}); what was finished is kept"
+        elif not (said := _explain_path(error)):
             raise
-        say_error(f"there is too little memory ({shortage}); what was finished is kept")
+        say_error(said)
         sys.exit(EXIT_CODE)
+
+
+def _explain_path(error: Exception) -> str:
+    """Return what is wrong with a path; empty if that is not it.
+
+    Asking whether a file is there raises for a name too long or a folder that is closed to us.
+    """
+    if not isinstance(error, OSError) or error.errno not in (ENAMETOOLONG, EACCES):
+        return ""
+    reason = f"cannot be used ({error.strerror}); name another path"
+    return f"{error.filename} {reason}" if error.filename else ""
 
 
 if __name__ == "__main__":

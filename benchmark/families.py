@@ -6,9 +6,9 @@ there is a warning before anything is spent, and again beside the results.
 """
 
 import re
-from pathlib import Path
 
 from aloe.config import Config
+from aloe.files.paths import expand_home, is_there
 from aloe.models.model_string import ModelString
 
 
@@ -19,7 +19,7 @@ def family(model: str) -> str | None:
     """
     parts = ModelString.parse(model)
     scripted = parts.provider in ("scripted", "community", "langchain")
-    if scripted or Path(parts.name).expanduser().exists():
+    if scripted or is_there(expand_home(parts.name)):
         return None
     found = re.match(r"[a-z]+", parts.name.rpartition("/")[2].lower())
     return found[0] if found else None

@@ -7,13 +7,13 @@ need the screen (`/again`, `/quit`) are only read here.
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import get_args
 
 from rich.console import RenderableType
 from rich.text import Text
 
 from aloe.errors import StoreError, suggest
+from aloe.files.paths import expand_home, is_there
 from aloe.files.writing import replace_folder
 from aloe.graphs.chat import ChatSession
 from aloe.graphs.chat_turn import ChatError, Choice
@@ -95,8 +95,8 @@ def _save(session: ChatSession, argument: str) -> Iterable[RenderableType]:
     if not argument:
         yield Text(f"kept in {folder.path}, after every turn")
         return
-    copy = Path(argument).expanduser()
-    if copy.exists() and (not copy.is_dir() or any(copy.iterdir())):
+    copy = expand_home(argument)
+    if is_there(copy) and (not copy.is_dir() or any(copy.iterdir())):
         raise ChatError(f"{copy} is there already; name a new folder")
     try:
         with replace_folder(copy) as part:

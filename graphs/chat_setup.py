@@ -9,6 +9,7 @@ from aloe.agents.registry import check_prompt_names
 from aloe.calls.prices import check_prices
 from aloe.config import DEFAULT_MODEL, Config, ModelConfig, change_model, find_models, load
 from aloe.errors import ConfigError, InputError
+from aloe.files.paths import is_there
 from aloe.graphs.chat import Chat
 from aloe.graphs.chat_turn import NAMES
 from aloe.memory.personas import SHIPPED, read_personas
@@ -158,10 +159,10 @@ def find_persona(given: str | None) -> Persona:
     """
     if given is None:
         return Persona.of("", "")
-    if (path := Path(given)).exists():
+    if is_there(path := Path(given)):
         return read_personas(path)[0]
     name, colon, start = given.rpartition(":")
-    if colon and not Path(name).exists():
+    if colon and not is_there(Path(name)):
         raise InputError(Path(name), "there is no such file of personas")
     if not colon and (path.suffix or len(path.parts) > 1):
         raise InputError(path, "there is no such file of personas")

@@ -26,6 +26,7 @@ from aloe.config import (
     with_model_beside,
 )
 from aloe.errors import ConfigError
+from aloe.files.paths import is_there
 from aloe.memory.personas import find_problem, read_personas
 from aloe.models.instances import is_chat
 from aloe.number_format import counted
@@ -286,16 +287,12 @@ def _as_path(given: str | Path) -> Path:
         ConfigError: it is a text rather than the name of a file.
     """
     path = Path(given)
-    if isinstance(given, str) and " " in given and path.suffix not in (".jsonl", ".gz"):
-        try:
-            there = path.exists()
-        except OSError:  # too long for a name
-            there = False
-        if not there:
-            raise ConfigError(
-                f"personas: '{given[:40]}' is no file and looks like a text; put it in a list, "
-                '[text], or make a persona of it, Persona.of(text, "")'
-            )
+    unlike = isinstance(given, str) and " " in given and path.suffix not in (".jsonl", ".gz")
+    if unlike and not is_there(path):
+        raise ConfigError(
+            f"personas: '{str(given)[:40]}' is no file and looks like a text; put it in a list, "
+            '[text], or make a persona of it, Persona.of(text, "")'
+        )
     return path
 
 

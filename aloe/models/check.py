@@ -7,6 +7,7 @@ from pathlib import Path
 from aloe.config import ModelConfig
 from aloe.errors import ConfigError
 from aloe.extras import require
+from aloe.files.paths import expand_home
 from aloe.models.base_url import refuse_unread_urls
 from aloe.models.chat_class import COMMUNITY, chat_class
 from aloe.models.openai_server import OPENAI
@@ -54,7 +55,7 @@ def _check_local(name: str) -> str:
 
 def _check_hf(name: str) -> str:
     require(f"hf:{name}", "transformers")
-    folder = Path(name).expanduser()
+    folder = expand_home(name)
     if name.startswith((".", "/", "~")) and not folder.is_dir():
         raise ConfigError(f"hf:{name}: there is no such folder")
     return str(folder) if folder.is_dir() else "the hub's cache"

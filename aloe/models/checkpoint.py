@@ -262,9 +262,9 @@ def _source(name: str) -> Source:
         if name in WEIGHTS and (folder := _unpacked(path)):
             return str(folder), {}
         return str(path.parent), {"gguf_file": path.name}
-    if (path := Path(name).expanduser()).exists():
+    if (path := model_path(name)).exists():
         return str(path), {}
-    if path.is_absolute() or name.startswith(".") or name.count("/") > 1:  # no name of the hub's
+    if path.is_absolute() or name[:1] in {".", "~"} or name.count("/") > 1:  # not the hub's
         raise ModelError(f"there is no model {name}")
     return name, {}
 

@@ -26,6 +26,7 @@ from os import environ
 from pathlib import Path
 
 from aloe.errors import ConfigError, ModelError
+from aloe.files.paths import expand_home
 
 AUTO = "auto"
 BINARY = "llama-server"
@@ -89,7 +90,7 @@ def find_binary(wanted: str | None) -> Path | None:
     """
     if wanted is None:
         return None
-    name = BINARY if wanted == AUTO else str(Path(wanted).expanduser())
+    name = BINARY if wanted == AUTO else str(expand_home(wanted))
     if found := shutil.which(name):
         return Path(found).absolute()
     if wanted == AUTO:

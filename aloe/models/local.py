@@ -23,6 +23,7 @@ from aloe.console import say, stderr
 from aloe.cores import count_free_cores
 from aloe.errors import ConfigError, ModelError
 from aloe.files.json_objects import load_json
+from aloe.files.paths import expand_home
 from aloe.models.control_tokens import control_pattern
 from aloe.models.gguf_header import read_header
 from aloe.models.hub import fetch_gguf, is_hub_name
@@ -78,7 +79,7 @@ def weights_path(name: str) -> Path:
     """
     if name in WEIGHTS:
         return requantize(shipped_file(name))
-    if (path := Path(name).expanduser()).is_file():
+    if (path := expand_home(name)).is_file():
         return path
     if is_hub_name(name):
         return fetch_gguf(name)
@@ -107,7 +108,7 @@ def shipped_file(name: str) -> Path:
 
 def model_files(name: str) -> tuple[Path, Path | None]:
     """Return the GGUF file to serve and the adapter to put on it, if there is one."""
-    folder = Path(name).expanduser()
+    folder = expand_home(name)
     if name in WEIGHTS or not folder.is_dir():
         return weights_path(name), None
     if (whole := folder / MODEL_GGUF).is_file():

@@ -20,7 +20,6 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
@@ -31,6 +30,7 @@ from aloe.config import Config, LimitsConfig, LocalConfig, ModelConfig
 from aloe.config.sent_key import named_server
 from aloe.errors import ConfigError
 from aloe.extras import needs
+from aloe.files.paths import expand_home
 from aloe.models.base_url import refuse_unread_urls
 from aloe.models.chat_class import COMMUNITY, by_field, chat_class, is_openai
 from aloe.models.instances import find_instance
@@ -93,7 +93,7 @@ def _unknown(model: str) -> ConfigError:
     known = ", ".join(f"{name}:..." for name in named)
     near = suggest_model(model, named, WEIGHTS)
     meant = f"; did you mean {redact(near)}?" if near else ""
-    if not near and model and Path(model).expanduser().is_dir():
+    if not near and model and expand_home(model).is_dir():
         meant = "; the folder of that name holds no model"
     return ConfigError(f"unknown model '{redact(model)}'{meant} (a model string is one of {known})")
 

@@ -7,7 +7,8 @@ to a server that nobody named.
 import difflib
 import re
 from collections.abc import Collection
-from pathlib import Path
+
+from aloe.files.paths import expand_home
 
 OLLAMA, VLLM, LMSTUDIO = (f"http://127.0.0.1:{port}/v1" for port in (11434, 8000, 1234))
 """Where these servers listen unless told otherwise."""
@@ -60,7 +61,7 @@ def suggest_model(text: str, providers: Collection[str], embedded: Collection[st
         return f"scripted:{name}"
     if name in embedded or (name and _is_served_file(name)):
         return f"local:{name}"
-    if name and any((Path(name).expanduser() / file).is_file() for file in _FOLDERS):
+    if name and any((expand_home(name) / file).is_file() for file in _FOLDERS):
         return f"hf:{name}"
     if _OPENAI.fullmatch(name):
         return f"openai:{name}"
@@ -92,7 +93,7 @@ def _part(name: str) -> tuple[str, str, str]:
 
 
 def _is_served_file(name: str) -> bool:
-    path = Path(name).expanduser()
+    path = expand_home(name)
     files = ("model.gguf", "adapter.gguf")
     return name.lower().endswith(".gguf") or any((path / file).is_file() for file in files)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from aloe.config import ModelConfig
 from aloe.errors import ConfigError, ModelError
 from aloe.files.json_objects import load_json
+from aloe.files.paths import expand_home, is_there
 from aloe.models.hub import fetch_gguf, find_revision, is_hub_name
 from aloe.models.model_string import ModelString
 from aloe.record import digest
@@ -66,7 +67,7 @@ def hash_weights(model: str) -> str | None:
     found = ModelString.parse(model)
     if found.provider not in ("hf", "local") or found.name in WEIGHTS:
         return None
-    path = Path(found.name).expanduser()
+    path = expand_home(found.name)
     find = find_loaded if found.provider == "hf" else _find_served
     files = find(found.name)
     if files and files[0].name != MODEL_GGUF and (path / ADAPTER).is_file():
@@ -93,16 +94,16 @@ def find_files(path: Path) -> list[Path]:
 
 def find_loaded(name: str) -> list[Path]:
     """Return what decides what `hf:` loads, without the base of an adapter."""
-    path = Path(name).expanduser()
-    if path.exists() or not is_hub_name(name):
+    path = expand_home(name)
+    if is_there(path) or not is_hub_name(name):
         return find_files(path)
     return [found] if (found := find_revision(name)) else []
 
 
 def _find_served(name: str) -> list[Path]:
     """Return what `local:` serves of a model, without the base of an adapter."""
-    path = Path(name).expanduser()
-    if is_hub_name(name) and not path.exists():
+    path = expand_home(name)
+    if is_hub_name(name) and not is_there(path):
         return [fetch_gguf(name)]
     served = (path, path / MODEL_GGUF, path / ADAPTER_GGUF)
     return [file for file in served if file.is_file()][:1]
@@ -147,4 +148,4 @@ def plain_name(model: str) -> str:
 
 def model_path(model: str) -> Path:
     """Return where the folder or file is that a model string names; it need not exist."""
-    return Path(plain_name(model)).expanduser()
+    return expand_home(plain_name(model))

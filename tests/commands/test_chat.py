@@ -258,6 +258,14 @@ def test_a_copy_can_be_saved(chat: Chat, aloe: RunAloe) -> None:
     assert aloe("trace", "kept").code == 0
 
 
+def test_a_name_that_no_folder_can_have_does_not_end_the_chat(chat: Chat) -> None:
+    ran = chat("Hello.", f"/save {'a' * 300}", "/save ~no-such-user/kept", "/save kept", "More.")
+    assert ran.code == 0
+    assert "aaa cannot be written (File name too long)" in ran.err
+    assert "copied to ~no-such-user/kept" in ran.out
+    assert "copied to kept" in ran.out
+
+
 def test_a_copy_neither_replaces_the_folder_one_is_in_nor_takes_another(
     chat: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
