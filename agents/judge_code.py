@@ -1,16 +1,19 @@
-"""What a judge of one's own is made of: hashes by which it shows that it is another one now.
+"""What a user's own code is made of: hashes by which it shows that it is another one now.
 
-Settings name it by module and name, and what it is made with by paths; both stay the same when a
-function is edited, or a model trained anew into the same folder.
+Settings name a judge by module and name, and what it is made with by paths; both stay the same when
+a function is edited, or a model trained anew into the same folder. So it is with other plug-ins.
 """
 
 import inspect
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
+from importlib.machinery import PathFinder
 from modulefinder import ModuleFinder
 from pathlib import Path
 from typing import Any
 
+import aloe
 from aloe.models.fingerprint import describe
 from aloe.models.weights import (
     ADAPTER,
@@ -20,7 +23,7 @@ from aloe.models.weights import (
     model_path,
     plain_name,
 )
-from aloe.plugins import is_custom
+from aloe.plugins import is_custom, lives_here
 from aloe.record import digest
 from aloe.secrets import leaves
 from aloe.signatures import written
@@ -45,36 +48,85 @@ def hash_own(use: str, target: Any, arguments: Mapping[str, Any]) -> dict[str, s
     """
     sources = _find_sources(use, target)
     code = hash_files(sources) if sources else digest(repr(describe(target)))
+    return {use: code, **hash_named(arguments)}
+
+
+def hash_named(arguments: Mapping[str, Any]) -> dict[str, str]:
+    """Return the hashes of the files that a judge is made with, by path; see `hash_own`."""
     texts = (str(value) for _, value in leaves(arguments) if isinstance(value, str | Path))
     named = {plain_name(text): files for text in texts if (files := _find_files(text))}
-    return {use: code, **{text: hash_files(files) for text, files in sorted(named.items())}}
+    return {text: hash_files(files) for text, files in sorted(named.items())}
+
+
+def hash_source(use: str, target: Any) -> str | None:
+    """Return the hash of the source of what is not part of this program; None if it has none.
+
+    What lives in this process only has a name made from its source already, or may change. Files of
+    this program and of Python are left out, or no run would survive an upgrade.
+
+    Args:
+        use: `MODULE:NAME` or the name of an entry point.
+        target: what it names.
+
+    Raises:
+        ModelError: a file cannot be read.
+    """
+    if lives_here(use):
+        return None
+    sources = [file for file in _find_sources(use, target) if not _is_shipped(str(file))]
+    return hash_files(sources) if sources else None
+
+
+def _is_shipped(file: str) -> bool:
+    """Whether a file is this program's or Python's; an installed plug-in is neither."""
+    ours = file.startswith(f"{Path(aloe.__file__).parent}/")
+    return ours or not (is_custom(file) or "site-packages" in file)
 
 
 def _find_sources(use: str, target: Any) -> list[Path]:
     """Return the files that a plug-in's source is in; none of what was typed into a console."""
     found = set[Path]()
-    module = sys.modules.get(use.partition(":")[0]) if ":" in use else None
+    name = use.partition(":")[0]
+    module = sys.modules.get(name) if ":" in use else None
     for file in (getattr(inspect.getmodule(written(target)), "__file__", None),
                  getattr(module, "__file__", None)):  # fmt: skip
         if file and Path(file).is_file():
             found.add(Path(file))
     if module and found:
-        found |= _find_imported(module.__name__, getattr(module, "__file__", None))
+        found |= _find_imported(name, getattr(module, "__file__", None))
     return sorted(found, key=lambda file: (file.name, file))
 
 
 def _find_imported(module: str, file: str | None) -> set[Path]:
     """Return the files of the user's own that a module imports, itself among them."""
     places = [each or "." for each in sys.path if is_custom(f"{Path(each).absolute()}/")]
-    finder = ModuleFinder(path=places, excludes=["aloe"])
+    finder = _Finder(path=places, excludes=["aloe"])
     if module != "__main__":
-        finder.import_hook(module)
+        with suppress(ImportError):  # installed, or found in a way of its own
+            finder.import_hook(module)
     elif file:
         finder.run_script(file)
     files = [getattr(each, "__file__", None) for each in finder.modules.values()]
     return {
         Path(each).absolute() for each in files if each and is_custom(str(Path(each).absolute()))
     }
+
+
+class _Finder(ModuleFinder):
+    """Follows imports into folders without `__init__.py` too, at which the standard one breaks."""
+
+    def find_module(self, name: str, path: Any, parent: Any = None) -> Any:
+        spec = PathFinder.find_spec(name, path or self.path)
+        if spec and spec.loader is None:
+            return None, [*(spec.submodule_search_locations or ())], None
+        return super().find_module(name, path, parent)
+
+    def load_module(self, fqname: str, fp: Any, pathname: Any, file_info: Any) -> Any:
+        if file_info:
+            return super().load_module(fqname, fp, pathname, file_info)
+        module: Any = self.add_module(fqname)
+        module.__path__ = pathname
+        return module
 
 
 def _find_files(text: str) -> list[Path]:

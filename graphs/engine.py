@@ -20,6 +20,7 @@ from aloe.errors import ConfigError
 from aloe.graphs.checkpoints import Checkpoints
 from aloe.graphs.checks import only_here
 from aloe.graphs.context import OnExchange, ignore_exchange
+from aloe.graphs.own_code import hash_code, hash_scripts
 from aloe.graphs.plan import PlannedTree
 from aloe.graphs.worker import Grow, Job, Report, Request, Worker, WorkerSetup, make_grower
 from aloe.graphs.worker_pool import WorkerPool
@@ -111,7 +112,8 @@ async def open_engine(
     """
     weights: dict[str, str] = {}
     if config.simulation.checkpoints and not calls.replayed:
-        weights = hash_models(models_in_use(config).values())
+        asked = models_in_use(config).values()
+        weights = {**hash_models(asked), **hash_code(config), **hash_scripts(asked)}
     checkpoints = Checkpoints.of(config, weights)
     async with AsyncExitStack() as stack:
         if checkpoints:

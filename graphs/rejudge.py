@@ -153,12 +153,13 @@ def check_same(trees: Sequence[Tree], folder: RunFolder) -> None:
 def keep_hashes(
     run: RunFolder, players: Iterable[str], judges: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the hashes of the models of a judged run: as of `run` for those who made its trees.
+    """Return the hashes of models and code of a judged run: as of `run` for what made its trees.
 
     Args:
         run: where the trees come from.
-        players: the model strings of all that are no judges.
-        judges: hash of the files of each judge's model that is here, by model string.
+        players: the model strings of all that are no judges, and the names of own code.
+        judges: hash of the files of each judge's model that is here, by model string, and of the
+            judge's own code.
 
     Raises:
         ConfigError: a judge has the name of a model that made the trees, whose files changed since.

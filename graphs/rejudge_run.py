@@ -27,6 +27,7 @@ from aloe.calls.prices import check_prices
 from aloe.config import Config
 from aloe.graphs.batch import RunProgress
 from aloe.graphs.concurrency import width_of
+from aloe.graphs.own_code import hash_judge, hash_scripts
 from aloe.graphs.rejudge import check_comparable, check_same, keep_hashes, rejudge
 from aloe.memory.run_folder import RunFolder
 from aloe.models.model_string import ModelString
@@ -53,7 +54,8 @@ class RejudgeRun:
     prompts: Mapping[str, str]
     """Content hash of every prompt by name."""
     weights: Mapping[str, str]
-    """Hash of the files of every model on this machine, by model string."""
+    """Hash of the files of every model on this machine, by model string, and of the user's own
+    code, by its name in the settings."""
     passport: Passport | None
     """The judge's, if settings name one."""
 
@@ -118,8 +120,10 @@ def prepare(run: Path, trees: Sequence[Tree], folder: RunFolder, config: Config)
     passport = read_own_passport(config)
     folder.check_passport(passport)
     check_same(trees, folder)
-    weights = _hash_models(config, RunFolder(run))
-    folder.check_models(weights)
+    code = {**hash_judge(config), **hash_scripts(judges_in_use(config).values())}
+    weights = _hash_models(config, RunFolder(run), code)
+    folder.check_code(code)
+    folder.check_models({name: found for name, found in weights.items() if name not in code})
     check_audited(config)
     models = {name: open_model(each, config) for name, each in judges_in_use(config).items()}
     check_prices(config, (model.name for model in models.values()))
@@ -137,12 +141,13 @@ def prepare(run: Path, trees: Sequence[Tree], folder: RunFolder, config: Config)
     )
 
 
-def _hash_models(config: Config, run: RunFolder) -> dict[str, str]:
-    """Return the hashes of the judges' models and of those that made the trees of `run`."""
+def _hash_models(config: Config, run: RunFolder, code: Mapping[str, str]) -> dict[str, str]:
+    """Return the hashes of the judges' models and code and of what made the trees of `run`."""
     judges = judges_in_use(config)
     others = [each for name, each in models_in_use(config).items() if name not in judges]
     players = {str(ModelString.parse(each.model)) for each in others}
-    return keep_hashes(run, players, hash_models(judges.values()))
+    players |= {role.use for role in config.roles.values()} | {config.simulation.expansion}
+    return keep_hashes(run, players, {**hash_models(judges.values()), **code})
 
 
 def expect_calls(config: Config, trees: Sequence[Tree], done: set[str]) -> ExpectedCalls | None:

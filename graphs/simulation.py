@@ -30,6 +30,7 @@ from aloe.graphs.batch import RunProgress, grow_all
 from aloe.graphs.checks import check_rollouts, check_simulation
 from aloe.graphs.concurrency import width_of
 from aloe.graphs.context import open_models
+from aloe.graphs.own_code import hash_code, hash_scripts
 from aloe.graphs.plan import (
     PlannedTree,
     last_turn,
@@ -62,7 +63,8 @@ class Simulation:
     prompts: Mapping[str, str]
     """Content hash of every prompt by name."""
     weights: Mapping[str, str]
-    """Hash of the files of every model on this machine, by model string; empty in a replay."""
+    """Hash of the files of every model on this machine, by model string, but none in a replay; of
+    the user's own code, by its name in the settings."""
     passport: Passport | None
     """The judge's, if settings name one."""
     replayed: Path | None = None
@@ -212,10 +214,15 @@ def prepare(
     check_simulation(config)
     prompts = prompts_of(config)
     folder.check(config, prompts)
-    weights = {} if replayed else hash_models(models_in_use(config).values())
+    asked = () if replayed else models_in_use(config).values()
+    weights = hash_models(asked)
     folder.check_models(weights)
     passport = read_own_passport(config)
     folder.check_passport(passport)
+    code = {**hash_code(config), **hash_scripts(asked)}
+    other = "name another folder"
+    folder.check_code(code, other if extended else f"{other} (--fork DIR keeps the answers)")
+    weights |= code
     if extended:
         _check_extended(RunFolder(extended), config, prompts, weights, passport)
     if not extended:

@@ -21,7 +21,7 @@ from aloe.verdict import is_human
 
 
 def check_alike(runs: Iterable[Path]) -> None:
-    """Make sure that runs were made with the same prompts and files of models, and judged alike.
+    """Make sure that runs were made with the same prompts, models and code, and judged alike.
 
     Args:
         runs: run folders, or their trees.jsonl. Of other files nothing is known.
@@ -34,7 +34,7 @@ def check_alike(runs: Iterable[Path]) -> None:
     homes = map(RunFolder, map(find_home, runs))
     folders = [folder for folder in homes if folder.config.exists()]
     _check_hashes(folders, RunFolder.read_prompts, "other prompts")
-    _check_hashes(folders, RunFolder.read_models, "other files of models")
+    _check_hashes(folders, RunFolder.read_models, "other files of models or other code")
     calibrations = [folder.calibration() for folder in folders]
     if len(set(calibrations)) < 2:
         return

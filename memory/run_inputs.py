@@ -1,7 +1,7 @@
-"""What a run was made with beside its settings: prompts, models and the judge's passport.
+"""What a run was made with beside its settings: prompts, models, own code, the judge's passport.
 
-All three are files whose content may change under the same name, so the run folder keeps their
-hashes (of the passport, the whole of it), and nobody goes on with a run by others.
+All are files whose content may change under the same name, so the run folder keeps their hashes
+(of the passport, the whole of it), and nobody goes on with a run by others.
 """
 
 from collections.abc import Mapping
@@ -118,8 +118,26 @@ class RunInputs:
                 f"{remedy}"
             )
 
+    def check_code(self, code: Mapping[str, str], remedy: str = "name another folder") -> None:
+        """Make sure that the trees in the folder were made with the user's own code as it is now.
+
+        As long as there are none, whoever mends a role that fails may try again.
+
+        Args:
+            code: hash of the source of each plug-in, by the name that settings have for it.
+            remedy: what to do if they differ.
+
+        Raises:
+            ConfigError: some of it has changed since.
+            InputError: what is written about it is broken.
+        """
+        if self.trees.exists():
+            self.check_models(code, remedy)
+
     def read_models(self) -> dict[str, str]:
         """Return the hash of the files of every model that was here, by model string.
+
+        Beside them are those of the user's own code, by the name that settings have for it.
 
         Folders of earlier versions have none.
 

@@ -18,6 +18,7 @@ from aloe.errors import ConfigError
 from aloe.graphs.simulation import prepare
 from aloe.memory.run_folder import RunFolder
 from aloe.passport import Passport, read_passport
+from aloe.plugins import import_named
 
 JUDGE = """
 from tests_helper import THRESHOLD, Base
@@ -33,6 +34,7 @@ class Judge(Base):
 
 def lazy(asked, model):
     from tests_package.scores import score
+    from tests_plain.deep.words import WORDS
     return score(asked.first) - score(asked.second)
 
 
@@ -51,6 +53,8 @@ class Base:
     "tests_package/__init__.py": "",
     "tests_package/scores.py": "from . import weights\n\n\ndef score(reply):\n    return 1.0\n",
     "tests_package/weights.py": "HALF = 0.5\n",
+    "tests_plain/deep/words.py": "WORDS = []\n",
+    "tests_plain/judge.py": "from .deep import words\n\n\ndef fair(a, b):\n    return 1.0\n",
     "tests_unread.py": "",
     "reward/config.json": "{}",
     "reward/deep/weights.bin": "1",
@@ -99,6 +103,7 @@ def edit(name: str) -> Callable[[], object]:
         ("instance", edit("tests_helper.py"), "its source"),
         ("lazy", edit("tests_package/scores.py"), "its source"),
         ("lazy", edit("tests_package/weights.py"), "its source"),
+        ("lazy", edit("tests_plain/deep/words.py"), "its source"),
         ("Judge", edit("reward/config.json"), "reward"),
         ("Judge", edit("reward/deep/weights.bin"), "reward"),
         ("Judge", functools.partial(shutil.rmtree, "reward"), "reward"),
@@ -153,6 +158,21 @@ def test_the_same_code_elsewhere_is_the_same(here: Path, monkeypatch: pytest.Mon
     sys.path.remove(str(here))
     monkeypatch.chdir(here / "copy")
     assert identity(settings()).code == found
+
+
+def test_code_in_a_folder_without_init_is_followed() -> None:
+    def found() -> dict[str, str]:
+        judge = import_named("tests_plain.judge:fair", "test")
+        return hash_own("tests_plain.judge:fair", judge, {})
+
+    before = found()
+    assert before == found()
+    edit("tests_plain/deep/words.py")()
+    assert before != found()
+
+
+def test_the_code_of_an_installed_judge_is_its_file() -> None:
+    assert {*hash_own("pytest:fixture", pytest.fixture, {})} == {"pytest:fixture"}
 
 
 def test_what_has_no_file_is_told_apart_by_what_it_does() -> None:

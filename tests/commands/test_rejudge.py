@@ -68,7 +68,9 @@ def test_another_judge_flips_labels_and_nothing_else(
     (run / "models.json").write_text(json.dumps({SCRIPTED: "of whoever made the trees"}))
     ran = aloe("rejudge", run, "--judge", "scripted:contrary:reply", "--out", new, "--json")
     assert ran.code == 0, ran.err
-    assert json.loads((new / "models.json").read_text()) == {SCRIPTED: "of whoever made the trees"}
+    held = json.loads((new / "models.json").read_text())
+    assert held.pop("scripted:contrary:reply"), "code of one's own"
+    assert held == {SCRIPTED: "of whoever made the trees"}
     old_trees, new_trees = list(read_trees(run)), list(read_trees(new))
     assert [said(tree) for tree in new_trees] == [said(tree) for tree in old_trees]
     turned = {"first": "second", "second": "first", "abstain": "abstain", "tie": "tie"}

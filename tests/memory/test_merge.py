@@ -129,7 +129,10 @@ def test_verdicts_that_are_added_take_labels_by_return_away() -> None:
     ("file", "said"),
     [
         ("prompts.json", r"one and .*two were made with other prompts \(judge\)"),
-        ("models.json", r"one and .*two were made with other files of models \(judge\)"),
+        (
+            "models.json",
+            r"one and .*two were made with other files of models or other code \(judge\)",
+        ),
     ],
 )
 def test_folders_made_with_other_files_are_not_merged(tmp_path: Path, file: str, said: str) -> None:
