@@ -10,7 +10,7 @@ from pathlib import Path
 from aloe.agents.mood import recorded_mood
 from aloe.config import Config
 from aloe.errors import ConfigError
-from aloe.memory.run_folder import read_trees
+from aloe.memory.run_folder import RunFolder, read_trees
 from aloe.memory.run_inputs import holds_benchmark
 from aloe.models.model_string import ModelString
 from aloe.models.open import Model
@@ -113,6 +113,25 @@ def plan_extension(trees: Iterable[Tree], models: Mapping[str, Model]) -> list[P
             raise ConfigError(f"tree {tree.id} was grown with other models; use the same ones")
         found.append(PlannedTree(persona=tree.persona, seed=tree.seed, start=tree))
     return found
+
+
+def check_starts(planned: Iterable[PlannedTree], folder: RunFolder) -> None:
+    """Make sure that the trees in a folder were grown from those that are to be grown further.
+
+    Ids say nothing about that: they follow from persona and seed.
+
+    Raises:
+        ConfigError: one was grown from a tree with other messages.
+        InputError: a line of the folder is broken (with its number).
+    """
+    starts = {each.tree: each.start.nodes for each in planned if each.start}
+    for held in read_trees(folder.path) if starts and folder.trees.exists() else ():
+        start = starts.get(held.id, ())
+        if held.nodes[: len(start)] != start:
+            raise ConfigError(
+                f"{folder.path} holds tree {held.id}, grown from another one than that of this id "
+                "in the run to extend; name another folder"
+            )
 
 
 def last_turn(tree: Tree) -> int:

@@ -33,6 +33,7 @@ from aloe.graphs.context import open_models
 from aloe.graphs.own_code import hash_code, hash_scripts
 from aloe.graphs.plan import (
     PlannedTree,
+    check_starts,
     last_turn,
     names_of,
     plan_extension,
@@ -236,6 +237,7 @@ def prepare(
     check_users(people, config.user.disclosure, config.personas.embedder)
     history = History.of(folder.events, config.prices)
     _check_same_trees(folder, wanted, personas, config, history)
+    check_starts(wanted, folder)
     check_prices(config, (model.name for model in models.values()))
     Budget(config.budget, history.spent)  # refuses a cap that cannot be kept
     if config.limits.batch and not replayed:

@@ -145,6 +145,39 @@ def test_a_run_is_extended_and_forked_without_asking_again(tmp_path: Path) -> No
     assert run(fork) == first / 2, "only the third tree is new"
 
 
+@pytest.mark.parametrize("deeper", [{"turns": 2}, {"rollouts": {"count": 2, "horizon": 2}}])
+def test_a_run_is_not_extended_beside_trees_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deeper: dict[str, Any]
+) -> None:
+    word = ["apple"]
+
+    def script(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str | AIMessage:
+        said = reply(messages, arguments)
+        plain = isinstance(said, str) and not said.startswith("{")
+        return f"{said} So I like the {word[0]}." if plain else said
+
+    monkeypatch.setitem(sys.modules, "worded", SimpleNamespace(script=script))  # type: ignore[arg-type]
+    monkeypatch.setattr("aloe.graphs.simulation.hash_scripts", lambda _: {})
+    named: dict[str, Any] = {"model": "scripted:worded:script", "trees": 2, "turns": 1}
+
+    def longer() -> Simulation:
+        wanted = config(**{**named, **deeper})
+        return prepare(wanted, RunFolder(tmp_path / "longer"), extended=tmp_path / "first")
+
+    run(prepared(tmp_path / "first", **named))
+    run(longer())
+    assert run(longer()) == 0
+    (tmp_path / "first").rename(tmp_path / "before")
+    word[0] = "pear"
+    run(prepared(tmp_path / "first", **named))
+    with pytest.raises(ConfigError, match=r"longer holds tree \w+, grown from another one"):
+        longer()
+    lines = (tmp_path / "longer/trees.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "longer/trees.jsonl").write_text(lines[1])  # the first would be grown anew
+    with pytest.raises(ConfigError, match=r"grown from another one"):
+        longer()
+
+
 def test_a_fork_and_a_replay_have_the_answers_with_which_a_run_went_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
