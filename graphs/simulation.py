@@ -100,9 +100,10 @@ class Simulation:
     def _stored(self) -> Config:
         """Return the settings with the number of trees that the run will have.
 
-        One that extends an unfinished run has fewer than that was to have.
+        One that extends an unfinished run has fewer than that was to have; one in a folder for
+        more trees, of which fewer are wanted now, still has those that are there.
         """
-        trees = len(self.wanted)
+        trees = max(len(self.wanted), self.folder.planned() or 0)
         if trees in (0, self.config.simulation.trees):
             return self.config
         return self.config.updated({"simulation.trees": trees}, source="the trees of the run")
@@ -324,7 +325,8 @@ def _check_same_trees(
     known = {each.tree for each in wanted}
     if personas and there - known:  # of a run for more trees, perhaps
         before = settings.read_stored(folder.config).simulation.trees
-        known |= {each.tree for each in plan_trees(personas, before, config.seed)}
+        most = max(before, len(there))  # earlier versions stored a smaller number than is there
+        known |= {each.tree for each in plan_trees(personas, most, config.seed)}
     if strangers := sorted(there - known):
         raise ConfigError(
             f"{folder.path} holds {counted(len(strangers), 'tree')} not grown from these personas "

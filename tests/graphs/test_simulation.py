@@ -178,6 +178,37 @@ def test_a_run_is_not_extended_beside_trees_of_another(
         longer()
 
 
+def test_fewer_trees_than_are_there_leave_the_plan_of_the_run(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    run(prepared(folder.path, trees=3))
+    events = folder.events.read_bytes()
+    for trees in (1, 2, 1, 3):
+        assert run(prepared(folder.path, trees=trees)) == 0
+        assert folder.planned() == len(list(read_trees(folder.path))) == 3
+    assert folder.events.read_bytes() == events
+    stored = folder.config.read_text()
+    folder.config.write_text(stored.replace("trees = 3", "trees = 1"))  # as earlier versions did
+    run(prepared(folder.path, trees=2))
+    assert run(prepared(folder.path, trees=4)) > 0
+    assert folder.planned() == 4
+    with pytest.raises(ConfigError, match="not grown from these personas"):
+        prepare(config(trees=1, turns=1), folder, personas=PERSONAS[1:])
+
+
+def test_a_smaller_plan_of_an_unfinished_run_stays_the_larger_one(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    run(prepared(folder.path, trees=1))
+    with prepared(folder.path, trees=4).writing():
+        pass  # stopped before the first of the others
+    assert run(prepared(folder.path, trees=2)) > 0
+    assert folder.planned() == 4
+    extended = prepare(
+        config(trees=4, turns=2), RunFolder(tmp_path / "longer"), extended=folder.path
+    )
+    run(extended)
+    assert extended.folder.planned() == 2
+
+
 def test_a_fork_and_a_replay_have_the_answers_with_which_a_run_went_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
