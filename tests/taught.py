@@ -41,7 +41,6 @@ def asking(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
 
 rejection = sft
 shuffled = base
-globals()["trees-4"] = sft
 
 
 def assistant(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
@@ -61,3 +60,15 @@ def judge(messages: Sequence[BaseMessage], arguments: dict[str, Any]) -> str:
     assert found
     a, b = map(len, found.groups())
     return "Hard to say." if a == b else "A" if a > b else "B"
+
+
+def __getattr__(name: str) -> Any:
+    """Return a model that has no function: of a stage, that learnt nothing, or an ablation's."""
+    prefix, dash, rest = name.partition("-")
+    if prefix == "merged":
+        return globals()[rest.partition("-")[0]]
+    if prefix == "idle":
+        return base
+    if dash:
+        return sft
+    raise AttributeError(name)

@@ -1,8 +1,9 @@
 """How the experiment is made."""
 
+from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from aloe.config.settings import Settings
 from aloe.config.user import Disclosing
@@ -45,8 +46,9 @@ class ExperimentConfig(Settings):
     """Trees of users who tell one wish after the other, beside those of `simulation.trees`: with
     reticent users there are few messages after which nothing is left to ask."""
     served: str = "local:{folder}"
-    """Model string of a trained model; filled in are `{folder}`, `{stage}`, its last part, which
-    tells a model from those of other settings, and `{name}`, which does not."""
+    """Model string of a trained model, for no two the same; filled in are `{folder}`, `{stage}`,
+    its last part, which tells a model from those of other settings, and `{name}`, which does
+    not."""
     merged: bool = False
     """Whether adapters are merged into their base (in 8 bits if that is a GGUF file) and served as
     whole models, which is faster than an adapter beside its base."""
@@ -93,6 +95,27 @@ class ExperimentConfig(Settings):
     """A model judges this many trees again, the first ones; None for all. It reads a dozen prompts
     per turn."""
 
+    @field_validator("served")
+    @classmethod
+    def _served_tells_models_apart(cls, served: str) -> str:
+        try:
+            one, other = (_fill_in(served, name, Path(f"{name}-{name}")) for name in ("sft", "dpo"))
+        except Exception as error:  # whatever a format looks up in what is filled in
+            raise ValueError(
+                f"cannot be filled in ({error}); write {{folder}}, {{stage}} or {{name}} where "
+                "models differ, and no other braces"
+            ) from None
+        if one == other:
+            raise ValueError(
+                "is the same for every trained model; write {folder}, {stage} or {name} where they "
+                "differ"
+            )
+        return served
+
+    def name_model(self, name: str, folder: Path) -> str:
+        """Return the model string of a trained model in a folder."""
+        return _fill_in(self.served, name, folder)
+
     @model_validator(mode="after")
     def _paths_of_dpo_are_those_of_sft(self) -> Self:
         if self.dpo_paths > (self.sft_trees or 0):
@@ -100,3 +123,7 @@ class ExperimentConfig(Settings):
                 f"dpo_paths = {self.dpo_paths} takes from the {self.sft_trees or 0} of sft_trees"
             )
         return self
+
+
+def _fill_in(served: str, name: str, folder: Path) -> str:
+    return served.format(name=name, stage=folder.name, folder=folder)

@@ -89,6 +89,7 @@ def experiment(
         raise ConfigError("--no-test leaves nothing to make without --ablation NAME")
     resolved = settings.load(config, {"seed": seed})
     _check(resolved, plain=not (quick or ablation or seeds > 1))
+    _check_served(resolved, seeds)
     wanted = choose_ablations(ablation or [], resolved)
     stages = Stages(
         root=out,
@@ -185,6 +186,29 @@ def _check(config: "Config", *, plain: bool) -> None:
     _check_unread(config)
     if config.experiment.recipe == "ask":
         _check_asking(config, plain=plain)
+
+
+def _check_served(config: "Config", seeds: int) -> None:
+    """Make sure that trained models can be asked, and that no two have the same model string."""
+    from aloe.config import ModelConfig
+    from aloe.models.providers import parse_model
+
+    given = config.experiment
+    one, other = (given.name_model("sft", Path(f"sft-{number}")) for number in range(2))
+    try:
+        parse_model(ModelConfig(model=one))
+    except ConfigError as error:
+        raise ConfigError(f"experiment.served: {error}") from None
+    own_trees = given.recipe == "adapt" and given.rl_method == "rejection"  # an SFT model's
+    several = {
+        "--seeds": seeds > 1,
+        "experiment.transfer": own_trees and {*given.transfer} - {config.user.disclosure},
+    }
+    if one == other and (asked := [name for name, found in several.items() if found]):
+        raise ConfigError(
+            f"experiment.served: {{name}} is the same for several models with {asked[0]}; write "
+            "{stage} or {folder} in its place"
+        )
 
 
 def _check_unread(config: "Config") -> None:

@@ -269,7 +269,7 @@ class Steps:
 
     def model_string(self, name: str, folder: Path) -> str:
         """Return the model string of a trained model."""
-        return self.config.experiment.served.format(name=name, stage=folder.name, folder=folder)
+        return self.config.experiment.name_model(name, folder)
 
     def run_bench(
         self,

@@ -67,7 +67,7 @@ def test_a_secret_is_refused_by_its_name_or_its_value(options: dict[str, object]
     [
         ("personas.store", "http://me:planted@chroma:8000"),
         ("personas.embedder", "openai:e@http://me:planted@h/v1"),
-        ("experiment.served", "openai:x@http://h/v1?api_key=planted"),
+        ("experiment.served", "openai:{stage}@http://h/v1?api_key=planted"),
         ("simulation", {"engine": "ray", "ray_address": "ray://me:planted@h:1"}),
         ("training.arguments.hub_token", "planted"),
         ("training.arguments.report_to", ["http://me:planted@h:1"]),

@@ -72,8 +72,7 @@ def test_ablations_alone_never_open_the_test(ran_experiment: Any, tmp_path: Path
     out = tmp_path / "p"
     names = ("bug-unparsed", "bug-one-character", "tested-reticent", "trees-10")
     asked = (part for name in names for part in ("--ablation", name))
-    ran = ran_experiment(out, "--no-test", *asked, served="scripted:taught:sft", ablation_judged=4,
-                         ablation_trees=[4, 10])  # fmt: skip
+    ran = ran_experiment(out, "--no-test", *asked, ablation_judged=4, ablation_trees=[4, 10])
     assert ran.code == 0, ran.err
     page = (out / "ablations.md").read_text(encoding="utf-8")
     for name in ("trees-4", "model-judge", *names, "scaling.svg", "no test"):
@@ -81,9 +80,8 @@ def test_ablations_alone_never_open_the_test(ran_experiment: Any, tmp_path: Path
     assert "test of" not in (out / "experiment.log").read_text(encoding="utf-8")
     assert not list(out.glob("test-*"))
     ran = ran_experiment(
-        out, "--no-test", "--ablation", "model-judge", judge="mumbler",
-        served="scripted:taught:sft", ablation_judged=4,
-    )  # fmt: skip
+        out, "--no-test", "--ablation", "model-judge", judge="mumbler", ablation_judged=4
+    )
     assert ran.code == 0, ran.err
     page = (out / "ablations.md").read_text(encoding="utf-8")
     assert "nothing was trained" in page.partition("model-judge |")[2].partition("\n")[0]
@@ -92,7 +90,7 @@ def test_ablations_alone_never_open_the_test(ran_experiment: Any, tmp_path: Path
 @pytest.mark.train
 @pytest.mark.slow
 def test_labels_by_return_are_learnt_from_trees_that_go_on_with_both(tmp_path: Path) -> None:
-    config = settings(tmp_path, tiny.save(tmp_path / "tiny"), served="scripted:taught:sft")
+    config = settings(tmp_path, tiny.save(tmp_path / "tiny"))
     config = config.updated({"simulation": {"turns": 3}}, source="test")
     stages = Stages(root=tmp_path / "experiment", on_line=lambda _: None)
     experiment = Experiment(config=config, stages=stages, run_command=run_command)

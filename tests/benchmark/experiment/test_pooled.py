@@ -63,7 +63,8 @@ def test_a_page_of_several_seeds_says_if_the_program_was_changed_between_them(
 @pytest.mark.slow
 def test_the_users_of_several_seeds_are_taken_together(ran_experiment: Any, tmp_path: Path) -> None:
     out = tmp_path / "p"
-    ran = ran_experiment(out, "--seeds", "2", dialogue_turns=2)
+    served = "scripted:taught:{stage}"
+    ran = ran_experiment(out, "--seeds", "2", dialogue_turns=2, served=served)
     assert ran.code == 0, ran.err
     assert set(ran.result["best"]) == {"0", "1"}
     page = (out / "results.md").read_text(encoding="utf-8")

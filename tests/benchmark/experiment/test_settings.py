@@ -10,6 +10,7 @@ import pytest
 from aloe.benchmark.experiment.ablations import choose_ablations
 from aloe.benchmark.experiment.people import draw_people
 from aloe.benchmark.experiment.players import ASKER
+from aloe.benchmark.experiment.series import Series
 from aloe.benchmark.experiment.trees import find_edited
 from aloe.config import load
 
@@ -37,6 +38,34 @@ def test_wrong_settings_are_one_line(aloe: Any, tmp_path: Path) -> None:
     file.write_text("", encoding="utf-8")
     ran = aloe("experiment", "--config", file, "--out", tmp_path / "p", "--ablation", "hint-non")
     assert ran.is_one_line_about("hint-non", "did you mean 'hint-none'")
+    assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize(
+    ("served", "options", "said"),
+    [
+        ("openai:my-sft@http://h/v1", (), ("same for every trained model", "{stage}")),
+        ("openai:{{stage}}@http://h/v1", (), ("same for every trained model",)),
+        ("openai:{nam}@http://h/v1", (), ("cannot be filled in", "'nam'", "{name}")),
+        ("openai:{}@http://h/v1", (), ("cannot be filled in",)),
+        ("openai:{stage", (), ("cannot be filled in",)),
+        ("local:{folder.x}", (), ("cannot be filled in", "'x'")),
+        ("openai:{stage:d}", (), ("cannot be filled in",)),
+        ("opnai:{stage}", (), ("unknown model", "openai")),
+        ("openai:{name}", ("--seeds", 2), ("--seeds", "{stage}")),
+        ("openai:{name}", ("--transfer",), ("experiment.transfer", "{stage}")),
+    ],
+)
+def test_trained_models_are_served_under_strings_of_their_own(
+    aloe: Any, tmp_path: Path, served: str, options: tuple[Any, ...], said: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(Series, "make", lambda *_: pytest.fail("it began"))
+    file, transfer = tmp_path / "c.toml", ["reticent"] if "--transfer" in options else []
+    file.write_text(f"[experiment]\nserved = '{served}'\ntransfer = {transfer}\n")
+    options = tuple(each for each in options if each != "--transfer")
+    ran = aloe("experiment", "--config", file, "--out", tmp_path / "p", *options)
+    assert ran.is_one_line_about("served", *said)
     assert not (tmp_path / "p").exists()
 
 
