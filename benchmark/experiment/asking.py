@@ -95,12 +95,16 @@ class AskingExperiment(Experiment):
         return self.export_rows(self.grow("telling-trees", config), "dpo")
 
     def export_all_pairs(self) -> Path:
-        """Return the preferences by return."""
-        return self._pairs_by("return")
+        """Return the preferences by return of all trees but the answering ones."""
+        return self.export_rows(self.grow_trees(), "dpo", "return")
 
     def export_pairs(self) -> Path:
         """Return the rows of DPO: preferences by return, and those of the judge on paths."""
-        return self._with_paths(super().export_pairs())
+        return self._with_paths(self._export_compared())
+
+    def _export_compared(self) -> Path:
+        """Return the preferences by return of the first trees, and of all answering ones."""
+        return self._with_answering(super().export_pairs(), "return")
 
     def _with_paths(self, pairs: Path) -> Path:
         paths, count = self.config.experiment.sft_trees, self.config.experiment.dpo_paths
@@ -135,7 +139,7 @@ class AskingExperiment(Experiment):
         return self._with_paths(
             self.change_rows(
                 "judged-pairs",
-                super().export_pairs(),
+                self._export_compared(),
                 lambda found: prefer_anew(found, read_rows(judged), seed),
                 judged.parent.name,
                 seed,
@@ -143,7 +147,10 @@ class AskingExperiment(Experiment):
         )
 
     def _pairs_by(self, label: Label) -> Path:
-        pairs = self.export_rows(self.grow_trees(), "dpo", label)
+        return self._with_answering(self.export_rows(self.grow_trees(), "dpo", label), label)
+
+    def _with_answering(self, pairs: Path, label: Label) -> Path:
+        """Return pairs and those of the answering trees, whose ids are those of the others."""
         if not self.config.experiment.answering_trees:
             return pairs
         more = self.export_rows(self._grow_answering_trees(), "dpo", label)

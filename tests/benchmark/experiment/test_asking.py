@@ -10,7 +10,7 @@ from small_experiment import run_command, settings
 
 from aloe.benchmark.experiment.asking import IMMEDIATE, AskingExperiment
 from aloe.benchmark.experiment.asking_report import write_asking_report
-from aloe.benchmark.experiment.rows import of_first_trees, read_rows
+from aloe.benchmark.experiment.rows import of_first_trees, read_rows, write_rows
 from aloe.benchmark.experiment.stage import Stages
 
 ASKING = {
@@ -95,8 +95,8 @@ def test_the_experiment_on_asking_runs_and_finds_itself_again(tmp_path: Path) ->
     assert [line for line in lines[before:] if not line.startswith("the test is opened")] == []
 
     of_trees = read_rows(experiment.export_rows(experiment.grow_trees(), "dpo", "return"))
-    both = read_rows(experiment.export_all_pairs())
-    assert both[: len(of_trees)] == of_trees
+    both = read_rows(experiment.export_pairs())
+    assert both[: len(of_trees)] == of_trees  # dpo_trees takes all
     assert len(both) > len(of_trees)
 
     returns, judged = experiment.export_pairs(), experiment.export_judged_pairs()
@@ -106,6 +106,36 @@ def test_the_experiment_on_asking_runs_and_finds_itself_again(tmp_path: Path) ->
     assert learnt == of_first_trees(kept, 2) == [row for row in others if row in kept]
     assert len(learnt) < len(kept)
     assert [row for row in rows if row not in others]  # where the labels differ
+
+
+@pytest.mark.parametrize("count", [1, 2, None])
+def test_dpo_learns_from_its_first_trees_and_all_answering_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int | None
+) -> None:
+    given = {**ASKING, "dpo_paths": 0, "dpo_trees": count}
+    experiment = AskingExperiment(
+        config=settings(tmp_path, tmp_path, **given),
+        stages=Stages(root=tmp_path / "experiment"),
+        run_command=pytest.fail,
+    )
+
+    def export_rows(trees: Path, kind: str, label: str = "judge") -> Path:
+        rows = [
+            {"tree": tree, "persona": trees.name, "turn": 1, "prompt": [trees.name],
+             "chosen": [tree], "rejected": ["-"]}
+            for tree in ("a", "b", "c")
+        ]  # fmt: skip
+        path = tmp_path / f"{trees.name}-{label}" / "rows.jsonl"
+        write_rows(path, rows)
+        return path
+
+    monkeypatch.setattr(experiment, "grow_trees", lambda: tmp_path / "reticent")
+    monkeypatch.setattr(experiment, "_grow_answering_trees", lambda: tmp_path / "answering")
+    monkeypatch.setattr(experiment, "export_rows", export_rows)
+    wanted = [("reticent", each) for each in "abc"[:count]]
+    wanted += [("answering", each) for each in "abc"]
+    for rows in (experiment.export_pairs(), experiment.export_judged_pairs()):
+        assert [(row["persona"], row["tree"]) for row in read_rows(rows)] == wanted
 
 
 def compared(rows: Path) -> list[set[str]]:
