@@ -1,7 +1,7 @@
 """How the experiment is made."""
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -86,10 +86,10 @@ class ExperimentConfig(Settings):
     transfer: tuple[Disclosing, ...] = ()
     """Users of the matrix of transfer: each is trained on, and all are tested on, with phrases that
     training has heard and with those it has not. Empty: no matrix."""
-    ablation_trees: tuple[int, ...] = (25, 50, 100)
+    ablation_trees: tuple[Annotated[int, Field(ge=1)], ...] = (25, 50, 100)
     """Numbers of trees for the scaling curve. For fewer than the experiment has, its first ones are
     taken; for more, trees are grown anew."""
-    ablation_turns: tuple[int, ...] = (1, 3)
+    ablation_turns: tuple[Annotated[int, Field(ge=1)], ...] = (1, 3)
     """Numbers of first turns whose rows are kept."""
     ablation_judged: int | None = Field(default=None, ge=1)
     """A model judges this many trees again, the first ones; None for all. It reads a dozen prompts
@@ -111,6 +111,13 @@ class ExperimentConfig(Settings):
                 "differ"
             )
         return served
+
+    @field_validator("transfer")
+    @classmethod
+    def _users_of_transfer_differ(cls, transfer: tuple[Disclosing, ...]) -> tuple[Disclosing, ...]:
+        if twice := {each for each in transfer if transfer.count(each) > 1}:
+            raise ValueError(f"names '{min(twice)}' twice; name all users once")
+        return transfer
 
     def name_model(self, name: str, folder: Path) -> str:
         """Return the model string of a trained model in a folder."""

@@ -1,6 +1,7 @@
 """`aloe experiment`: show from end to end whether training on trees makes a model adapt."""
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -182,6 +183,7 @@ def _check(config: "Config", *, plain: bool) -> None:
     from aloe.benchmark.experiment.trees import find_edited
 
     require("the experiment trains and", *TRAINING)
+    import_module("aloe.training.checks").check_settings(config)  # it stands beside this package
     find_edited(config)
     _check_unread(config)
     if config.experiment.recipe == "ask":

@@ -30,6 +30,13 @@ def test_wrong_settings_are_one_line(aloe: Any, tmp_path: Path) -> None:
         ("[limits]\nbatch = true\n", "limits.batch", "leave", "out"),
         ("[judge]\nrules = false\n", "rules judge the trees", "judge.rules = true"),
         ('[judge]\nuse = "m:j"\n', "rules judge the trees", "judge.rules = true"),
+        ("[experiment]\nablation_trees = [-5, 0]\n", "experiment.ablation_trees", "at least 1"),
+        ("[experiment]\nablation_turns = [0]\n", "experiment.ablation_turns", "at least 1"),
+        ('[experiment]\ntransfer = ["schedule", "schedule"]\n', "experiment.transfer", "twice"),
+        ("[experiment.sft]\nlearning_rat = 1\n", "experiment.sft", "learning_rat", "rate"),
+        ("[experiment.dpo]\nseed = 3\n", "experiment.dpo", "seed", "--seed"),
+        ("[training.arguments]\nlearning_rat = 1\n", "training.arguments", "learning_rat"),
+        ('[training]\nreward = "nobody"\n', "reward", "nobody"),
         ('[simulation]\nmoods = ["typos"]\n', "simulation.moods", "leave", "out"),
     ):
         file.write_text(text, encoding="utf-8")
