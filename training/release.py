@@ -7,6 +7,7 @@ counts, sources, and the judge's passport where the run has one.
 """
 
 import gzip
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
@@ -16,7 +17,7 @@ from typing import Any, Literal
 
 from aloe.errors import ConfigError, StoreError
 from aloe.extras import needs
-from aloe.files.writing import replace_bytes, replace_text, row_lines
+from aloe.files.writing import explain_failure, replace_bytes, replace_text, row_lines
 from aloe.number_format import counted
 from aloe.players import find_players
 from aloe.schema import Tree
@@ -47,6 +48,9 @@ SPLITS: tuple[Split, ...] = ("train", "test")
 
 SUFFIXES = (".jsonl", ".parquet")
 """Of the files of a folder."""
+
+CARD, PART = "README.md", ".part"
+"""Of a folder: its card, and where files are until all are written."""
 
 WIDTH = 500
 """Characters of a bin in the table of lengths."""
@@ -137,7 +141,8 @@ def write_folder(
 ) -> dict[Split, int]:
     """Write one file a split and the card; return the number of rows by split.
 
-    Files of splits that an earlier export left there and that are not written now are removed.
+    What an earlier export left there goes, its card first, when all is written: wherever this one
+    ends early, no persona is on both sides and no card describes other files.
 
     Args:
         out: the folder.
@@ -151,16 +156,24 @@ def write_folder(
     """
     held_there = {file.name for file in out.iterdir()} if out.is_dir() else set()
     ours = {f"{split}{kind}" for split in SPLITS for kind in SUFFIXES}
-    if strange := held_there - {"README.md", *ours}:
+    if strange := held_there - {CARD, PART, *ours}:
         raise StoreError(f"{out} holds {min(strange)}, so it is not a dataset; name another folder")
     by_split: dict[Split, Sequence[Row]] = {split: rows.get(split, ()) for split in SPLITS}
-    written = {f"{split}{suffix}" for split, held in by_split.items() if held}
-    for split, held in by_split.items():
-        if held:
-            write_rows(out / f"{split}{suffix}", held, known)
-    replace_text(out / "README.md", card)
-    for name in ours - written:
-        (out / name).unlink(missing_ok=True)
+    part = out / PART
+    try:
+        shutil.rmtree(part, ignore_errors=True)  # of an export that was killed
+        for split, held in by_split.items():
+            if held:
+                write_rows(part / f"{split}{suffix}", held, known)
+        replace_text(part / CARD, card)
+        with explain_failure(out):
+            for name in (CARD, *sorted(ours)):
+                (out / name).unlink(missing_ok=True)
+            for name in (*sorted(ours), CARD):
+                if (part / name).exists():
+                    (part / name).rename(out / name)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     return {split: len(held) for split, held in by_split.items()}
 
 

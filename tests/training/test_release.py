@@ -21,6 +21,58 @@ from aloe.training.release import (
 )
 
 
+@pytest.mark.parametrize("failing", ["train.jsonl", "test.jsonl", "README.md"])
+def test_an_export_that_fails_leaves_the_earlier_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    rows = [{"prompt": "a"}, {"prompt": "b"}, {"prompt": "c"}]
+    write_folder(tmp_path / "d", {"train": rows[:1], "test": rows[1:2]}, "old card")
+    before = {file.name: file.read_bytes() for file in (tmp_path / "d").iterdir()}
+
+    def fail(path: Path, *_: Any) -> None:
+        if path.name == failing:
+            raise StoreError("disk full")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("new", encoding="utf-8")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("aloe.training.release.write_rows", fail)
+        patch.setattr("aloe.training.release.replace_text", fail)
+        with pytest.raises(StoreError, match="disk full"):
+            write_folder(tmp_path / "d", {"train": rows[:2], "test": rows[2:]}, "new card")
+    assert {file.name: file.read_bytes() for file in (tmp_path / "d").iterdir()} == before
+
+
+@pytest.mark.parametrize("killed_at", range(11))
+def test_an_export_that_is_killed_leaves_no_card_of_other_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int
+) -> None:
+    rows = [{"prompt": "a"}, {"prompt": "b"}, {"prompt": "c"}]
+    out, left = tmp_path / "d", iter(range(killed_at))
+    write_folder(out, {"train": rows[:1], "test": rows[1:2]}, "old card")
+
+    def until_killed(method: Any) -> Any:
+        def call(path: Path, *given: Any, **named: Any) -> Any:
+            if path.is_relative_to(out) and next(left, None) is None:
+                raise KeyboardInterrupt
+            return method(path, *given, **named)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        for name in ("unlink", "rename", "replace"):
+            patch.setattr(Path, name, until_killed(getattr(Path, name)))
+        with pytest.raises(KeyboardInterrupt):
+            write_folder(out, {"train": rows[:2], "test": rows[2:]}, "new card")
+    held = {file.name: set(file.read_text().splitlines()) for file in out.glob("*.jsonl")}
+    assert not held.get("train.jsonl", set()) & held.get("test.jsonl", set())
+    if (out / "README.md").exists():
+        assert (out / "README.md").read_text() == "old card"
+        assert held == {"train.jsonl": {'{"prompt": "a"}'}, "test.jsonl": {'{"prompt": "b"}'}}
+    write_folder(out, {"train": rows[:2], "test": rows[2:]}, "new card")
+    assert sorted(f.name for f in out.iterdir()) == ["README.md", "test.jsonl", "train.jsonl"]
+
+
 @pytest.fixture(scope="module")
 def grown() -> Tree:
     return grow(config(turns=3, expansion="both"))
