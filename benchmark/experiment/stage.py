@@ -198,7 +198,8 @@ def read_sources(stages: Iterable[Path]) -> set[str]:
             continue
         seen.add(path)
         found |= _sources_of(marker)
-        left += [path.parent / each for each in marker["inputs"] if isinstance(each, str)]
+        given = (each for each in marker.get("inputs", ()) if isinstance(each, str))
+        left += [path.parent / each for each in given if Path(each).name == each != ""]
     return found
 
 

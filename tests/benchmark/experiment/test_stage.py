@@ -58,6 +58,19 @@ def test_a_page_of_stages_that_other_sources_made_says_so(
     assert read_sources([five]) == {hash_sources(), "other"}  # what it was made from counts too
 
 
+def test_nothing_but_stages_of_the_same_folder_counts_as_what_one_was_made_from(
+    tmp_path: Path,
+) -> None:
+    root = tmp_path / "proof"
+    inputs = ["", "../proof", str(tmp_path / "other"), "a/../b", "timings"]
+    one = Stages(root=root).make("one", inputs, Path.mkdir)
+    for file in ("proof.json", "other.json", "proof/b.json"):
+        (tmp_path / file).write_text('{"report": "x", "sources": ["strange"]}', encoding="utf-8")
+    (root / "timings.json").write_text('{"one": 1.5}', encoding="utf-8")
+    (root / "a").mkdir()
+    assert read_sources([one]) == {hash_sources()}
+
+
 def test_a_page_says_so_of_its_ablations_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
