@@ -23,7 +23,7 @@ def format_table(
 
 def escape(text: str) -> str:
     """Return text that does not break a table and is no markup."""
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    return " ".join(text.splitlines()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def format_interval(figure: Figure) -> str:

@@ -1,5 +1,7 @@
 """Dialogues on a page of results: the best model's beside the base's with the same user."""
 
+import re
+
 from aloe.benchmark.dialogue_pair import measure_changes, rank_changes
 from aloe.benchmark.experiment.pipeline import BASE, Made
 from aloe.benchmark.folder import read_bench
@@ -31,10 +33,16 @@ def _dialogue(tree: Tree) -> str:
     """Return the turns of a dialogue; the question after the last turn is left out."""
     lines = []
     for node in tree.nodes[:-2]:
-        text = node.content.replace("\n", "\n> ")
+        text = "\n> ".join(map(_without_markup, node.content.splitlines()))
         if isinstance(node, AssistantNode):
             level = measure_satisfaction(tree.persona.preferences, node.content)
             lines.append(f"> **Assistant ({level:.2f}):** {text}")
         else:
             lines.append(f"> **User:** {text}")
     return "\n>\n".join(lines)
+
+
+def _without_markup(line: str) -> str:
+    """Return a line of a dialogue that is no heading, fence, picture or HTML; lists stay lists."""
+    line = line.replace("<", "&lt;").replace("![", "!\\[")
+    return re.sub(r"^(\s*)(?=#|=|```|~~~|-+\s*$)", r"\1\\", line)
