@@ -13,7 +13,7 @@ from aloe.config.config import Config
 from aloe.config.models import ModelConfig
 from aloe.config.settings import COMMAND_LINE, change, section_at, validate
 from aloe.config.training import without_length
-from aloe.config.trust import check_trust, is_stored, remember_own
+from aloe.config.trust import check_trust, find_stored, remember_own
 from aloe.errors import InputError
 from aloe.files.writing import replace_text
 
@@ -46,8 +46,8 @@ def load(
     """
     text = _read(path) if path else ""
     raw, named = _parse(path, text) if path else {}, path or source
-    if path and is_stored(path):
-        check_trust(path, text, validate(Config, raw, source=path))
+    if path and (stored := find_stored(path)):
+        check_trust(stored, text, validate(Config, raw, source=path))
     given: list[tuple[str, Any]] = []
     for level in map(spread, (written or {}, *map(_given, flags))):
         _forget_length(raw, level)

@@ -45,10 +45,14 @@ def reach(config: "Config") -> list[str]:
     return list(dict.fromkeys([*found, *_connections(config)]))
 
 
-def is_stored(path: Path) -> bool:
-    """Whether a file of settings stands in a run folder, as that run's."""
-    real = path.resolve()
-    return real.name == "config.toml" and any((real.parent / each).exists() for each in RECORDS)
+def find_stored(path: Path) -> Path | None:
+    """Return the settings of a run that a path names, itself or by way of links; None for others.
+
+    Any link may be the one that stands beside the records, so each is looked at.
+    """
+    if path.name == "config.toml" and any((path.parent / each).exists() for each in RECORDS):
+        return path
+    return find_stored(path.parent / path.readlink()) if path.is_symlink() else None
 
 
 def check_trust(path: Path, text: str, config: "Config") -> None:

@@ -148,6 +148,47 @@ def test_a_run_is_resumed_with_settings_of_ones_own(
     assert not (tmp_path / "imported").exists()
 
 
+def link(path: Path, target: Path | str) -> Path:
+    path.symlink_to(target)
+    return path
+
+
+@pytest.mark.parametrize("target", ["s.toml", "below/config.toml", "below/s.toml"])
+def test_settings_that_are_a_link_are_still_those_of_the_run(
+    aloe: RunAloe, received: Path, target: str
+) -> None:
+    (received / "below").mkdir()
+    (received / "config.toml").rename(received / target)
+    link(received / "config.toml", target)
+    with pytest.raises(ConfigError, match="aloe trust received"):
+        settings.load(Path("received/config.toml"))
+    assert aloe("trust", received).code == 0
+    assert settings.load(received / "config.toml").models.user.model == "scripted:evil:reply"
+
+
+def test_links_to_a_run_or_to_its_settings_lead_round_nothing(
+    received: Path, tmp_path: Path
+) -> None:
+    to_folder = link(tmp_path / "folder", "received") / "config.toml"
+    to_file = link(tmp_path / "mine.toml", "folder/config.toml")
+    further = link(tmp_path / "further.toml", to_file)
+    for path in (to_folder, to_file, further):
+        with pytest.raises(ConfigError, match="would import evil:reply"):
+            settings.load(path)
+    (received / "config.toml").rename(received / "s.toml")
+    link(received / "config.toml", "s.toml")
+    for path in (to_folder, to_file, further):
+        with pytest.raises(ConfigError, match=f"aloe trust {tmp_path / 'folder'}"):
+            settings.load(path)
+
+
+def test_a_link_to_settings_of_ones_own_stays_ones_own(received: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text('models.user = "scripted:evil:reply"\n')
+    path = link(tmp_path / "config.toml", own)
+    assert settings.load(path).models.user.model == "scripted:evil:reply"
+
+
 def test_once_agreed_they_act_until_they_change(
     aloe: RunAloe, received: Path, tmp_path: Path
 ) -> None:
