@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
-from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from aloe.control_characters import encodable
 from aloe.models.model_string import ModelString
@@ -109,9 +109,20 @@ def has_secret_url(text: str) -> bool:
 
 def _holds_secret(url: str) -> bool:
     parts = urlsplit(url if "//" in url else f"//{url}")
-    query = parse_qsl(parts.query)
-    named = any(_NAMES.fullmatch(name) or _KEY.search(value) for name, value in query)
-    return "@" in parts.netloc or named
+    behind = unquote(f"{parts.path}?{parts.query}#{parts.fragment}")
+    return "@" in parts.netloc or any(map(_is_secret, re.split(r"[/?#&;]", behind)))
+
+
+def _is_secret(part: str) -> bool:
+    """Whether a part of a URL, a name with a value or a word, is a secret.
+
+    In words, a key has a digit: `/key-service` is a path.
+    """
+    name, named, value = part.partition("=")
+    shown = _KEY.search(value if named else name)
+    if named:
+        return bool((value and _NAMES.fullmatch(name)) or shown)
+    return bool(shown and re.search(r"\d", shown[0]))
 
 
 def check_base_url(url: str | None) -> None:

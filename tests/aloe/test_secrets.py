@@ -102,6 +102,7 @@ def test_a_store_is_a_server_and_nothing_else(url: str, tmp_path: Path) -> None:
         "http://h/v1?key=planted",
         "http://h/v1?api_key=planted",
         "https://h/v1?subscription-key=planted",
+        "http://h/sk-planted-123456/v1",
     ],
 )
 @pytest.mark.parametrize("where", ["--base-url", "--model", "file"])
@@ -119,6 +120,42 @@ def test_who_stands_in_a_url_is_never_printed(
     assert ran.code == 2
     assert "must not hold a key" in ran.err
     assert "planted" not in ran.out + ran.err
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        "sk-planted-123456/v1",
+        "v1/sk%2Dplanted-123456",
+        "v1;key=planted",
+        "key=planted/v1",
+        "v1#sk-planted-123456",
+        "v1#access_token=planted",
+        "v1?a=1;key=planted",
+        "v1?sk-planted-123456",
+    ],
+)
+def test_no_part_of_a_url_holds_a_key(behind: str) -> None:
+    url = f"http://h/{behind}"
+    for given in (
+        {"models.user": f"openai:m@{url}"},
+        {"models.user": {"model": "openai:m", "base_url": url}},
+        {"models.user": {"model": "openai:m", "options": {"proxy": url}}},
+        {"personas.store": url},
+        {"training.arguments.report_to": [url]},
+    ):
+        with pytest.raises(ConfigError, match="must not hold") as error:
+            load(None, given)
+        assert "planted" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "behind",
+    ["key-service/v1", "v1/tokens", "v1/key", "v1;version=2", "v1#part", "v1?a=b=c", "v1?key="],
+)
+def test_words_of_a_url_are_no_keys(behind: str) -> None:
+    model = f"openai:m@http://h/{behind}"
+    assert load(None, {"models.user": model}).models.user.model == model
 
 
 def test_a_plain_query_stays() -> None:
