@@ -32,6 +32,7 @@ from aloe.errors import ConfigError
 from aloe.extras import needs
 from aloe.files.paths import expand_home
 from aloe.models.base_url import refuse_unread_urls
+from aloe.models.carried import refuse_other_models
 from aloe.models.chat_class import COMMUNITY, by_field, chat_class, is_openai
 from aloe.models.instances import find_instance
 from aloe.models.model_string import ModelString
@@ -73,13 +74,14 @@ def parse_model(config: ModelConfig) -> ModelString:
     """Return the parts of a model string, the base URL being the settings' own if they have one.
 
     Raises:
-        ConfigError: the string names no provider.
+        ConfigError: the string names no provider, or options ask for another model.
     """
     found = ModelString.parse(config.model, config.options)
     if found.provider not in PROVIDERS and config.base_url:
         found = ModelString.parse(f"openai:{config.model}")
     if found.provider not in PROVIDERS or not found.name:
         raise _unknown(config.model)
+    refuse_other_models(found, config.options)
     if found.provider == "instance":
         return replace(found, name=found.name.rpartition("#")[0], base_url=config.base_url)
     return replace(found, base_url=config.base_url or found.base_url)

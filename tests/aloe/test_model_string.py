@@ -1,8 +1,12 @@
+from typing import Any
+
 import pytest
 
 from aloe.config import ModelConfig
 from aloe.errors import ConfigError
+from aloe.models.check import locate_model
 from aloe.models.model_string import ModelString
+from aloe.models.open import open_model
 from aloe.models.providers import parse_model
 
 
@@ -46,3 +50,34 @@ def test_a_name_alone_is_a_model_at_the_url_of_the_settings() -> None:
 def test_what_names_no_provider_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="a model string is one of"):
         parse_model(ModelConfig(model=text))
+
+
+OTHER: list[tuple[dict[str, Any], str]] = [
+    ({"model": "openai:cheap@http://h/v1", "options": {"model": "dear"}}, "model"),
+    ({"model": "openai:cheap", "options": {"model_name": "dear"}}, "model_name"),
+    ({"model": "cheap", "base_url": "http://h/v1", "options": {"model": "dear"}}, "model"),
+    ({"model": "openai:cheap", "options": {"extra_body": {"model": "dear"}}}, "extra_body.model"),
+    ({"model": "openai:cheap", "options": {"model_kwargs": {"model": "x"}}}, "model_kwargs.model"),
+    ({"model": "local:smollm2-135m", "options": {"model": "dear"}}, "model"),
+    (
+        {
+            "model": "langchain:langchain_openai:ChatOpenAI",
+            "options": {"model": "cheap", "extra_body": {"model": "dear"}},
+        },
+        "extra_body.model",
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "option"), OTHER, ids=str)
+def test_options_ask_no_other_model(given: dict[str, Any], option: str) -> None:
+    for act in (open_model, locate_model):
+        with pytest.raises(ConfigError) as error:
+            act(ModelConfig(**given))
+        assert f"options.{option} would ask another model" in str(error.value)
+        assert "\n" not in str(error.value)
+
+
+def test_other_options_may_be_named_so() -> None:
+    options = {"extra_body": {"models": ["a", "b"], "template": {"model": "x"}}}
+    assert parse_model(ModelConfig(model="openai:m@http://h/v1", options=options)).name == "m"
