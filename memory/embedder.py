@@ -12,7 +12,6 @@ remembers it (see `aloe.memory.pool.store`). Where texts of a store are known, v
 """
 
 import gzip
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
@@ -26,6 +25,7 @@ import numpy.typing as npt
 from aloe.cores import count_cores
 from aloe.errors import ConfigError, ModelError
 from aloe.files.cache import keep_copy
+from aloe.models.api_key import read_key
 from aloe.models.model_string import ModelString
 from aloe.models.openai_server import openai_server
 from aloe.plugins import import_named
@@ -223,7 +223,7 @@ class EndpointEmbedder:
         from langchain_openai import OpenAIEmbeddings
 
         server = base_url or openai_server(f"openai:{model}")
-        key = "none" if base_url else os.environ.get("OPENAI_API_KEY")
+        key = "none" if base_url else read_key("OPENAI_API_KEY")
         if not key:
             raise ConfigError(f"the embedder openai:{model} needs a key in OPENAI_API_KEY")
         self.name = f"openai:{model}"

@@ -31,10 +31,11 @@ from aloe.cancelling import raise_if_cancelled
 from aloe.config import LimitsConfig
 from aloe.errors import ConfigError, ModelError
 from aloe.files.appending import cut_torn_line
+from aloe.models.api_key import key_variable
 from aloe.models.batch_api import BatchResult, RemoteBatch
 from aloe.models.open import Model, server_of
 from aloe.models.parameters import Sent
-from aloe.models.providers import key_variable, parse_model
+from aloe.models.providers import parse_model
 
 TICKS = 8
 """Looks in a lull; one that comes late means that something happened."""

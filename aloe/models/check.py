@@ -1,6 +1,5 @@
 """Whether a model could be opened, as far as that can be known without opening or asking it."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,10 +7,11 @@ from aloe.config import ModelConfig
 from aloe.errors import ConfigError
 from aloe.extras import require
 from aloe.files.paths import expand_home
+from aloe.models.api_key import key_variable, read_key
 from aloe.models.base_url import refuse_unread_urls
 from aloe.models.chat_class import COMMUNITY, chat_class
 from aloe.models.openai_server import OPENAI
-from aloe.models.providers import key_variable, parse_model, server_arguments
+from aloe.models.providers import parse_model, server_arguments
 from aloe.secrets import redact
 
 
@@ -20,12 +20,12 @@ def locate_model(config: ModelConfig) -> str:
 
     Raises:
         ConfigError: the string names no provider, a file, class, package or key is missing, the
-            base URL would not be asked, or a variable names another server.
+            key cannot be sent, the base URL would not be asked, or a variable names another server.
     """
     found = parse_model(config)
     at_openai = found.provider == "openai" and not found.base_url
     variable = key_variable(config, at_openai=at_openai)
-    if variable and not os.environ.get(variable):
+    if variable and not read_key(variable):
         raise ConfigError(
             f"{redact(config.model)} needs an API key: set the environment variable {variable}"
         )

@@ -28,6 +28,7 @@ from aloe.config.sent_key import base_url_in
 from aloe.errors import CallError, ModelError
 from aloe.finish import fold_finish
 from aloe.models.advice import likely_cure
+from aloe.models.api_key import key_variable
 from aloe.models.chat_class import is_openai, place, renamed_limit
 from aloe.models.failed_usage import with_usage
 from aloe.models.failures import sort_failure
@@ -39,7 +40,7 @@ from aloe.models.logprobs import first_word
 from aloe.models.markup import message_in
 from aloe.models.model_string import ModelString
 from aloe.models.parameters import Parameters, Send, Sent, parameters_of
-from aloe.models.providers import base_url_of, key_variable, open_chat, parse_model
+from aloe.models.providers import base_url_of, open_chat, parse_model
 from aloe.models.reply import Reply as Reply
 from aloe.models.reply import writable
 from aloe.models.thoughts import thoughts_apart
@@ -261,7 +262,7 @@ def open_model(config: ModelConfig, settings: Config | None = None, *, share: fl
 
     Raises:
         ConfigError: the string names no provider or class, an argument does not fit, a key or
-            package is missing, or a base URL is given that would not be asked.
+            package is missing or unfit, or a base URL is given that would not be asked.
         ModelError: the embedded server cannot be started.
     """
     found, settings = parse_model(config), settings or Config()

@@ -16,7 +16,6 @@ Classes differ in what they call their settings, so they are asked: a setting is
 name of the field that the class has for it, and left out where it has none.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -31,6 +30,7 @@ from aloe.config.sent_key import named_server
 from aloe.errors import ConfigError
 from aloe.extras import needs
 from aloe.files.paths import expand_home
+from aloe.models.api_key import key_variable, read_key
 from aloe.models.base_url import refuse_unread_urls
 from aloe.models.carried import refuse_other_models
 from aloe.models.chat_class import COMMUNITY, by_field, chat_class, is_openai
@@ -198,16 +198,11 @@ def _unset(sampling: Mapping[str, Any], config: ModelConfig) -> dict[str, Any]:
     return {name: value for name, value in sampling.items() if name not in config.options}
 
 
-def key_variable(config: ModelConfig, *, at_openai: bool) -> str | None:
-    """Return the environment variable that has to hold a key for a model; None if it needs none."""
-    return config.api_key_env or ("OPENAI_API_KEY" if at_openai else None)
-
-
 def _api_key(config: ModelConfig, base_url: str | None) -> str:
     variable = key_variable(config, at_openai=not base_url)
     if variable is None:
         return "none"
-    if key := os.environ.get(variable):
+    if key := read_key(variable):
         return key
     raise ConfigError(
         f"{redact(config.model)} needs an API key: set the environment variable {variable}, "

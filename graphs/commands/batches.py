@@ -66,9 +66,10 @@ def _open_servers(ledger: "BatchLedger", awaited: "Sequence[SentBatch]") -> "lis
     from aloe.calls.batch_rounds import is_batchable
     from aloe.calls.batch_server import BatchServer
     from aloe.config.sent_key import SentKey
+    from aloe.models.api_key import key_variable
     from aloe.models.key_server import announce_keys
     from aloe.models.open import open_model
-    from aloe.models.providers import key_variable, parse_model
+    from aloe.models.providers import parse_model
 
     config = settings.load(ledger.path.with_name("config.toml"))
     wanted = {sent.key_variable for sent in awaited}
