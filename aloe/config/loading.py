@@ -17,6 +17,8 @@ from aloe.config.trust import check_trust, find_stored, remember_own
 from aloe.errors import InputError
 from aloe.files.writing import replace_text
 
+NOT_UTF8 = "is not valid TOML: its text is not in UTF-8; save it as UTF-8"
+
 
 def load(
     path: Path | None,
@@ -151,13 +153,16 @@ def save(path: Path, config: Config) -> None:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except IsADirectoryError:
         raise InputError(path, "is a folder; name a file") from None
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise InputError(path, f"is not valid TOML: {error}") from None
+    except UnicodeDecodeError:
+        raise InputError(path, NOT_UTF8) from None
+    if "\0" in text:  # in UTF-16 without a mark, every other byte is
+        raise InputError(path, NOT_UTF8)
+    return text
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:

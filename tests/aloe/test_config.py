@@ -301,11 +301,23 @@ def test_a_file_that_is_no_toml_is_named_with_its_line(tmp_path: Path) -> None:
     file.write_text("seed = 1\nturns = = 2\n")
     with pytest.raises(InputError, match=r"c\.toml.*line 2"):
         load(file)
-    file.write_bytes(b"\xff\xfe")
-    with pytest.raises(InputError, match="TOML"):
-        load(file)
     with pytest.raises(InputError, match="cannot be read"):
         load(tmp_path / "none.toml")
+
+
+def test_a_file_in_utf8_is_read_with_and_without_a_mark(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    for encoding in ("utf-8", "utf-8-sig"):
+        file.write_bytes("# für\r\nseed = 3\r\n".encode(encoding))
+        assert load(file).seed == 3
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "latin-1"])
+def test_a_file_in_another_encoding_is_to_be_saved_again(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "c.toml"
+    file.write_bytes("seed = 3 # für\n".encode(encoding))
+    with pytest.raises(InputError, match=r"c\.toml: is not valid TOML: .*; save it as UTF-8$"):
+        load(file)
 
 
 def test_a_flag_into_a_section_that_is_no_section(tmp_path: Path) -> None:
