@@ -8,6 +8,7 @@ import tomli_w
 from pydantic import Field, model_validator
 
 from aloe.config.benchmark import BenchmarkConfig
+from aloe.config.endless import refuse_endless
 from aloe.config.experiment import ExperimentConfig
 from aloe.config.judge import JudgeConfig
 from aloe.config.limits import LimitsConfig
@@ -87,6 +88,11 @@ class Config(Settings):
     @model_validator(mode="after")
     def _no_secrets(self) -> Self:
         refuse_stored_secrets(self)
+        return self
+
+    @model_validator(mode="after")
+    def _numbers_have_an_end(self) -> Self:
+        refuse_endless(self.model_dump())
         return self
 
     def with_model(

@@ -320,6 +320,29 @@ def test_a_file_in_another_encoding_is_to_be_saved_again(tmp_path: Path, encodin
         load(file)
 
 
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("models.judge.options.extra_body.min_p", "{}"),
+        ("models.user.options.x", "[1.0, [{}]]"),
+        ("judge.options.x", "{}"),
+        ("roles.mine.x", "{}"),
+        ("training.arguments.max_grad_norm", "{}"),
+        ("experiment.sft.x.y", "{}"),
+    ],
+)
+def test_a_number_without_end_is_refused_in_free_tables(
+    tmp_path: Path, key: str, text: str, number: str
+) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text(f'roles.mine.use = "m:R"\n{key} = {text.format(number)}\n')
+    with pytest.raises(ConfigError) as error:
+        load(file)
+    assert f"{key}: {number} cannot be sent or written" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
 def test_a_flag_into_a_section_that_is_no_section(tmp_path: Path) -> None:
     file = tmp_path / "c.toml"
     file.write_text("simulation = 3\n")
