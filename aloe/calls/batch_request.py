@@ -8,13 +8,11 @@ from aloe.calls.batch_rounds import is_batchable
 from aloe.config import ModelConfig
 from aloe.errors import ConfigError
 from aloe.models.batch_api import ENDPOINT
+from aloe.models.carried import part_options
 from aloe.models.model_string import ModelString
 from aloe.models.open import Model, server_of
 from aloe.models.parameters import Sent
 from aloe.models.providers import parse_model
-
-CARRIED = frozenset({"extra_body", "model_kwargs"})
-"""Options of a model that are fields of its requests."""
 
 NO_BATCHES = (
     "--batch (limits.batch) needs a model at a server with OpenAI's batch API, such as "
@@ -38,7 +36,7 @@ def takes_batches(model: Model) -> bool:
 
 
 def _check_options(name: str, config: ModelConfig) -> None:
-    if odd := sorted(config.options.keys() - CARRIED):
+    if odd := sorted(part_options(config.options)[0]):
         raise ConfigError(
             f"{name}: the option {odd[0]} cannot go into a batch; give it as a field of the "
             "request in options.extra_body, or leave out --batch"
@@ -70,13 +68,10 @@ def check_batchable(configs: Iterable[ModelConfig]) -> None:
 
 def request_body(model: Model, sent: Sent) -> dict[str, Any]:
     """Return a request as a batch carries it."""
-    options = model.config.options
     return {
         "model": ModelString.parse(model.name).name,
         "messages": [{"role": role, "content": text} for role, text in sent.messages],
-        **options.get("model_kwargs", {}),
         **sent.fields,
-        **options.get("extra_body", {}),
     }
 
 

@@ -57,7 +57,8 @@ class ModelConfig(Settings):
     system: Literal["system", "user"] = "system"
     """Role of the instructions; `user`: they open the first user message."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """Further keyword arguments, passed to the LangChain class unchanged."""
+    """Further keyword arguments of the LangChain class; what is in `extra_body` and
+    `model_kwargs` are fields of each request."""
 
     @field_validator("model", mode="before")
     @classmethod

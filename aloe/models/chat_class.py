@@ -66,12 +66,15 @@ def place(chat: BaseChatModel, fields: Mapping[str, Any]) -> tuple[BaseChatModel
     """Return a chat model on OpenAI's SDK and the arguments of a call of it that carry `fields`.
 
     Its own limit of tokens is left out: it is among the fields, if it is to be sent, and LangChain
-    would send it under another name beside that.
+    would send it under another name beside that. Fields that an instance was made with give way to
+    those of a call, though the client would have them win over its arguments.
     """
     named = {name: value for name, value in fields.items() if name in OPENAI_FIELDS}
     body = {name: value for name, value in fields.items() if name not in OPENAI_FIELDS}
-    if body:
-        named["extra_body"] = {**(getattr(chat, "extra_body", None) or {}), **body}
+    own = getattr(chat, "extra_body", None) or {}
+    if own or body:
+        kept = {name: value for name, value in own.items() if name not in named}
+        named["extra_body"] = {**kept, **body}
     if getattr(chat, "max_tokens", None):
         chat = chat.model_copy(update={"max_tokens": None})
     return chat, named

@@ -32,7 +32,7 @@ from aloe.extras import needs
 from aloe.files.paths import expand_home
 from aloe.models.api_key import key_variable, read_key
 from aloe.models.base_url import refuse_unread_urls
-from aloe.models.carried import refuse_other_models
+from aloe.models.carried import part_options, refuse_other_models, with_options
 from aloe.models.chat_class import COMMUNITY, by_field, chat_class, is_openai
 from aloe.models.instances import find_instance
 from aloe.models.model_string import ModelString
@@ -178,10 +178,11 @@ def _openai(config: ModelConfig, name: str, base_url: str | None, _: LocalConfig
         "max_retries": 0,
         "include_response_headers": True,
         "max_reply_bytes": config.max_reply_bytes,
-        **config.options,
+        **part_options(config.options)[0],
     }
     chat = _construct(partial(checked, ChatOpenAI), arguments, config)
-    return Opened(chat=chat, openai_compatible=True, sampling=_unset(sampling, config))
+    sampling = with_options(sampling, config.options)
+    return Opened(chat=chat, openai_compatible=True, sampling=sampling)
 
 
 def server_arguments(url: str | None, config: ModelConfig) -> dict[str, Any]:
@@ -191,11 +192,6 @@ def server_arguments(url: str | None, config: ModelConfig) -> dict[str, Any]:
     parts = urlsplit(url or openai_server(config.model))
     query = dict(parse_qsl(parts.query))
     return {"base_url": urlunsplit(parts._replace(query="")), "default_query": query or None}
-
-
-def _unset(sampling: Mapping[str, Any], config: ModelConfig) -> dict[str, Any]:
-    """Return what `options` do not set already."""
-    return {name: value for name, value in sampling.items() if name not in config.options}
 
 
 def _api_key(config: ModelConfig, base_url: str | None) -> str:
@@ -216,16 +212,15 @@ def _local(config: ModelConfig, name: str, _url: str | None, local: LocalConfig)
     from aloe.models.local import embedded_server
 
     server = embedded_server(name, local)
-    options = dict(config.options)
-    nested = [options.pop(key, {}) for key in ("model_kwargs", "extra_body")]
     given = {**sampling_of(config), **reasoning_of(config)}
+    arguments, _ = part_options(config.options)
     chat = EmbeddedChat(
         model_name=name,
         base_url=server.base_url,
         api_key=SecretStr(server.api_key),
         timeout=config.timeout,
         max_reply_bytes=config.max_reply_bytes,
-        sampling={**given, **options, **nested[0], **nested[1]},
+        sampling={**arguments, **with_options(given, config.options)},
         control=server.control,
     )
     return Opened(chat=chat, openai_compatible=True)
@@ -263,18 +258,17 @@ def _langchain(config: ModelConfig, name: str, base_url: str | None, _: LocalCon
     connection |= {"base_url": base_url} if base_url else {}
     if config.api_key_env:
         connection["api_key"] = _api_key(config, base_url)
-    given = {**dict(by_field(kind, connection)), **config.options}
     compatible = is_openai(kind)
-    if not compatible:
-        given = {**sampling, **given}
+    options = part_options(config.options)[0] if compatible else config.options
+    given = {**({} if compatible else sampling), **dict(by_field(kind, connection)), **options}
     chat = _checked(kind, given, config) or _construct(kind, given, config)
     if not named:
         refuse_servers_of_variables(config.model, chat)
-    return Opened(
-        chat=chat,
-        openai_compatible=compatible,
-        sampling=_unset(wished if compatible else sampling, config),
-    )
+    if compatible:
+        sampling = with_options(wished, config.options)
+    else:
+        sampling = {n: value for n, value in sampling.items() if n not in config.options}
+    return Opened(chat=chat, openai_compatible=compatible, sampling=sampling)
 
 
 def _checked(

@@ -107,18 +107,32 @@ def test_calls_that_wait_go_out_together_and_every_answer_finds_its_call(
     assert asking.calls.totals.replayed == 9
 
 
+CARRIED: list[dict[str, Any]] = [
+    {},
+    {"extra_body": {"max_tokens": 500, "top_k": 5}},
+    {"extra_body": {"temperature": 0.9, "seed": 3, "response_format": {"type": "text"}}},
+    {"extra_body": {"chat_template_kwargs": {"x": 1}, "thinking": {"budget": 9}}},
+    {"extra_body": {"max_completion_tokens": 500}},
+    {"model_kwargs": {"max_tokens": 60, "stop": ["a"]}, "extra_body": {"stop": ["b"]}},
+]
+
+
+@pytest.mark.parametrize("options", CARRIED, ids=str)
 def test_what_a_batch_carries_is_what_is_sent_directly(
-    batches: BatchServer, tmp_path: Path
+    batches: BatchServer, tmp_path: Path, options: dict[str, Any]
 ) -> None:
     asking = Asking(batches, tmp_path)
     settings: dict[str, Any] = {"temperature": 0.3, "max_tokens": 7, "reasoning": "low"}
+    settings["options"] = options
     asking.run(1, asking.model(**settings))
     (line,) = (json.loads(each) for each in batches.files["file-0"].splitlines())
     asking.limits = asking.limits.model_copy(update={"batch": False})
     for file in tmp_path.iterdir():
         file.unlink()
     asking.run(1, asking.model(**settings))
-    assert line["body"] == batches.requests[0].body
+    direct = batches.requests[0].body
+    assert direct.pop("stream", False) is False  # LangChain says so
+    assert line["body"] == direct
     assert line["custom_id"] == asking.answers()[0]["key"]
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from builders import PERSONAS, SCRIPTED
 from langchain_core.language_models import BaseChatModel, FakeListChatModel
-from pydantic import Field
+from langchain_openai import ChatOpenAI
+from pydantic import Field, SecretStr
 from server import Answer, ChatServer, completion, failure
 
 from aloe import simulate
@@ -603,3 +604,35 @@ def test_an_instances_failures_are_sorted() -> None:
         CallError, match=r"instance:ScriptedChat: .*test_providers.py:\d+: ValueError: odd"
     ):
         ask(open_model(ModelConfig(model=ScriptedChat(script=script))))  # type: ignore[arg-type]
+
+
+CLASS = "langchain:langchain_openai:ChatOpenAI"
+ROLE: dict[str, Any] = {"max_tokens": 80, "reasoning": "off", "temperature": 0.2}
+
+
+@pytest.mark.parametrize("by_class", [False, True])
+def test_fields_among_options_win_over_a_roles_and_give_way_to_a_calls(
+    server: ChatServer, monkeypatch: pytest.MonkeyPatch, by_class: bool
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    fields = {"max_tokens": 500, "temperature": 0.9, "seed": 7, "chat_template_kwargs": {"x": 1}}
+    options: dict[str, Any] = {"extra_body": fields, "model_kwargs": {"top_k": 4, "seed": 8}}
+    at = {"model": CLASS, "options": {**options, "base_url": server.url, "model": "tiny",
+                                      "api_key": None}} if by_class else {
+        "model": server.model, "options": options}  # fmt: skip
+    model = open_model(ModelConfig.model_validate({**ROLE, **at}))
+    for wishes, limit in (({}, 500), ({"max_tokens": 1}, 1)):
+        ask(model, **wishes)
+        body = server.requests[-1].body
+        assert (body["max_tokens"], body["temperature"], body["seed"]) == (limit, 0.9, 1)
+        assert body["top_k"] == 4
+        assert body["chat_template_kwargs"]["x"] == 1
+        assert by_class or body["chat_template_kwargs"]["enable_thinking"] is False
+
+
+def test_fields_of_an_instance_give_way_to_a_calls(server: ChatServer) -> None:
+    own = {"seed": 7, "max_tokens": 7, "top_k": 4}
+    chat = ChatOpenAI(model="tiny", base_url=server.url, api_key=SecretStr("k"), extra_body=own)
+    ask(open_model(ModelConfig(model=chat)), max_tokens=1)  # type: ignore[arg-type]
+    body = server.requests[-1].body
+    assert (body["seed"], body["max_tokens"], body["top_k"]) == (1, 1, 4)
