@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from aloe.config.trust import RECORDS, is_stored
+from aloe.config.trust import RECORDS, find_stored
 from aloe.errors import ConfigError
 from aloe.memory.pool.files import POOL, is_pool
 from aloe.memory.relabelling import COMPANIONS
@@ -41,7 +41,7 @@ def _find_owner(file: Path) -> str | None:
     """Return whose file it is; None if it is the user's."""
     folder = file.parent
     config = folder / "config.toml"
-    if file.name in RUN_FILES and config.exists() and is_stored(config):
+    if file.name in RUN_FILES and config.exists() and find_stored(config):
         return "a run"
     if file.exists() and (folder / "training.json").is_file():
         return "a trained model"  # libraries name its files, so every one that is there counts

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from aloe.agents.registry import prompts_of
 from aloe.benchmark.bench_plan import candidate_prompts
+from aloe.benchmark.experiment.numbers import find_numbers
 from aloe.benchmark.experiment.people import Part, draw_people
 from aloe.benchmark.experiment.rows import Change, read_rows, write_rows
 from aloe.benchmark.experiment.stage import Stages
@@ -20,7 +21,6 @@ from aloe.benchmark.folder import RESULT, read_bench
 from aloe.benchmark.suite_result import SuiteResult
 from aloe.config import Condition, Config, without_length
 from aloe.errors import InputError
-from aloe.files.json_objects import load_json
 from aloe.files.writing import model_lines, replace_text
 from aloe.memory.embedder import MiniLmEmbedder
 from aloe.memory.personas import as_lines, read_personas
@@ -229,7 +229,8 @@ class Steps:
         ]
 
         def make(path: Path) -> None:
-            numbers = self._find_numbers(path) if method != "grpo" else {}
+            packed = training.tree_packing and method != "grpo"
+            numbers = find_numbers(training, path) if packed else {}
             alike = {"arguments": {**numbers, **training.arguments}}
             config = self.config.model_copy(update={"training": training.model_copy(update=alike)})
             command = ["train", method, "--config", self._settings(path, config)]
@@ -239,22 +240,6 @@ class Steps:
             self.run_command(command)
 
         return self.stages.make(name, inputs, make)
-
-    def _find_numbers(self, path: Path) -> dict[str, bool]:
-        """Return the argument that lets a packed training compute in the numbers of the others.
-
-        Each would time this machine for itself and might decide otherwise. One that goes on keeps
-        what it was told.
-        """
-        if (own := path / "training.json").exists():
-            told = load_json(own)["settings"]["arguments"]
-            return {"bf16": told["bf16"]} if "bf16" in told else {}
-        given = self.config.training
-        if not (given.lora and given.tree_packing) or given.arguments.keys() & {"bf16", "fp16"}:
-            return {}
-        records = map(load_json, sorted(self.stages.root.glob("*/training.json")))
-        kinds = [kind for record in records if (kind := record.get("frozen_in"))]
-        return {"bf16": kinds[0] == "bfloat16"} if kinds else {}
 
     def merge(self, name: str, model: Path) -> Path:
         """Return the folder that a trained model is served from."""
