@@ -15,7 +15,7 @@ from aloe.benchmark.dialogues import PlannedDialogue, check_cases, plan
 from aloe.benchmark.families import warn_about_judges
 from aloe.benchmark.folder import SCORES, check_same, finished_rows, read_bench
 from aloe.benchmark.forecast import BenchForecast, PlayedPart, forecast
-from aloe.benchmark.scores import read_scores
+from aloe.benchmark.scores import ReplyScores, read_scores
 from aloe.benchmark.swaps import assign_stand_ins
 from aloe.calls.event import read_events
 from aloe.config import Condition, Config, ModelConfig
@@ -226,11 +226,21 @@ def _check_swaps(path: Path, planned: Sequence[PlannedDialogue]) -> None:
     """
     swaps = {each.case.id: tuple(other.id for other in each.stand_ins) for each in planned}
     for row in read_scores(path / SCORES, torn=True) if (path / SCORES).exists() else ():
-        if row.stand_ins and swaps.get(row.case, row.stand_ins) != row.stand_ins:
+        if row.case in swaps and not _rated_beside(row, swaps[row.case]):
             raise ConfigError(
                 f"{path} holds a benchmark of other cases or of an earlier version: the replies of "
-                f"case {row.case} were rated beside other users; name another folder"
+                f"case {row.case} were rated beside other users or none; name another folder"
             )
+
+
+def _rated_beside(row: ReplyScores, stand_ins: tuple[str, ...]) -> bool:
+    """Whether a reply was rated for these swapped users, as far as the row tells.
+
+    Earlier versions did not record whose ratings these are, but there are some or there are none.
+    """
+    if row.stand_ins:
+        return row.stand_ins == stand_ins
+    return row.reply is None or bool(row.of("swapped")) == bool(stand_ins)
 
 
 def _spread(suite: Sequence[Case], limit: int | None) -> list[Case]:

@@ -512,6 +512,31 @@ def test_more_cases_change_the_swaps_and_need_another_folder(aloe: RunAloe, tmp_
     assert read_bench(out).own_rows == rows
 
 
+def test_who_had_nobody_to_be_swapped_with_is_not_taken_for_rated(
+    aloe: RunAloe, tmp_path: Path
+) -> None:
+    arguments = ["--user", S, "--judge", S, "--seeds", 1, "--control", "ceiling"]
+    pair = asked(tmp_path, 2)
+    one, grown = tmp_path / "one.jsonl", pair.read_text()
+    one.write_text(grown.splitlines(keepends=True)[0])
+    out, cases = tmp_path / "run", ["--cases", one, *arguments]
+    assert run(aloe, out, *cases).code == 0
+    result = (out / "result.json").read_bytes()
+    one.write_text(grown)
+    for controls in (cases, cases[:-2]):
+        assert "rated beside other users or none" in run(aloe, out, *controls).err
+    assert (out / "result.json").read_bytes() == result
+    whole = tmp_path / "whole"
+    assert run(aloe, whole, *cases).code == 0
+    for path in (whole, whole / "ceiling"):  # earlier versions did not say beside whom
+        rows = read_bench(path).own_rows
+        lines = [row.model_dump_json(exclude={"stand_ins"}) + "\n" for row in rows]
+        (path / "scores.jsonl").write_text("".join(lines))
+    assert run(aloe, whole, *cases).code == 0
+    one.write_text(grown.splitlines(keepends=True)[0])
+    assert "rated beside other users or none" in run(aloe, whole, *cases).err
+
+
 def test_an_extended_run_is_unfinished_until_it_is_whole(aloe: RunAloe, tmp_path: Path) -> None:
     out = tmp_path / "run"
     arguments = ["--cases", asked(tmp_path), "--user", S, "--judge", S]
