@@ -83,13 +83,12 @@ def bench(
         return nullcontext(lambda: progress(state))
 
     held = open_run(plan)
-    run_anywhere(held.hold_all(around))
+    result = run_anywhere(held.play(around))
     if held.failures or held.unjudged:
         first = f"; the first reason: {min(held.failures.values())}" if held.failures else ""
         set_aside = f"set aside {counted(len(held.failures), 'dialogue')}"
         failed = f"{counted(held.unjudged, 'rating')} failed"
         warnings.warn(f"{set_aside}, {failed}{first}", stacklevel=2)
-    result = held.finish()
     for text in held.lacking:
         warnings.warn(text, stacklevel=2)
     return result

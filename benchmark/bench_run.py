@@ -13,7 +13,7 @@ from aloe import config as settings
 from aloe.agents.candidate import CONDITIONS
 from aloe.benchmark.bench_plan import BenchPlan
 from aloe.benchmark.bench_result import BenchResult, BenchSpending, PlayedCondition
-from aloe.benchmark.folder import CONFIG, RESULT, SCORES, read_bench, write_cases
+from aloe.benchmark.folder import CONFIG, RESULT, SCORES, holding, read_bench, write_cases
 from aloe.benchmark.run import BenchProgress, make_checker, run_condition
 from aloe.benchmark.scores import ReplyScores, read_scores
 from aloe.benchmark.suite_result import compute_suites
@@ -64,13 +64,16 @@ class BenchRun:
         models = (model for each in self.models.values() for model in each.values())
         return list({id(model): model for model in models}.values())
 
-    async def hold_all(self, around: Around) -> None:
-        """Hold and judge what is not there yet, condition by condition.
+    async def play(self, around: Around) -> BenchResult:
+        """Hold and judge what is not there yet, condition by condition, and write the result.
+
+        Other processes are kept out all the time: what they add between the last condition and the
+        result would not be in it, and theirs would be overwritten.
 
         Raises:
             ConfigError: a cap in dollars cannot be kept.
             ModelError: a model is refused or gone; what is finished is kept.
-            StoreError: a folder cannot be written; the same.
+            StoreError: a folder cannot be written, or another process works on it; the same.
             BudgetError: the budget is spent; the same.
         """
         config = self.plan.config
@@ -78,10 +81,12 @@ class BenchRun:
         if config.limits.batch:
             check_batches(self.every_model)
         await check_reachable(self.every_model)
-        past = past_events(self.plan.out)
-        budget = Budget.resumed(config.budget, past, config.prices)
-        for condition in self.plan.configs:
-            await self._hold(condition, budget, around)
+        with holding(self.plan.out):
+            past = past_events(self.plan.out)
+            budget = Budget.resumed(config.budget, past, config.prices)
+            for condition in self.plan.configs:
+                await self._hold(condition, budget, around)
+            return self._finish()
 
     async def _hold(self, condition: Condition, budget: Budget, around: Around) -> None:
         config, planned = self.plan.configs[condition], self.plan.dialogues[condition]
@@ -120,7 +125,7 @@ class BenchRun:
         self.failures |= progress.dialogues.failures
         self.unjudged += sum(s.missing == "judge" for row in rows for s in row.scores)
 
-    def finish(self) -> BenchResult:
+    def _finish(self) -> BenchResult:
         """Write result.json and return it; controls that earlier commands made are in it."""
         config, by_rule = self.plan.config, self.plan.by_rule
         judges = config.models.judges().values()

@@ -8,6 +8,7 @@ So a control is resumed, read and compared like any run, and a forgotten control
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,7 @@ from aloe.benchmark.scores import RETRIED, ReplyScores, is_by_rule, read_scores,
 from aloe.config import Condition, Config
 from aloe.config.differences import UNSHAPING
 from aloe.errors import ConfigError, InputError
+from aloe.files.lock import acquire_lock, is_locked
 from aloe.files.records import read_models
 from aloe.files.writing import model_lines, replace_text
 from aloe.memory.run_folder import RunFolder, explain_lack, read_trees
@@ -30,6 +32,9 @@ from aloe.passport import Passport, read_audit
 from aloe.schema import Tree
 
 CONFIG, RESULT = "config.toml", "result.json"
+LOCK = ".bench.lock"
+"""Held from the first condition until the result is written; each condition's own, `.lock`, only
+while it is played."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +110,7 @@ class Bench:
     @property
     def running(self) -> bool:
         """Whether a process is working on it, or on one of its controls."""
-        return any(RunFolder(part).busy() for part in find_parts(self.path))
+        return is_running(self.path)
 
     @property
     def prompts(self) -> dict[str, str]:
@@ -185,6 +190,22 @@ def finished_rows(path: Path, cases: Mapping[str, Case]) -> dict[str, list[Reply
         and len(rows) == cases[id_].turns
         and not any(score.missing in RETRIED for row in rows for score in row.scores)
     }
+
+
+@contextmanager
+def holding(path: Path) -> Iterator[None]:
+    """Keep other processes from working on any condition of a bench, and from its result.
+
+    Raises:
+        StoreError: one is working on it, or the folder cannot be written.
+    """
+    with acquire_lock(path / LOCK, lambda _: f"{path} is in use by another aloe process"):
+        yield
+
+
+def is_running(path: Path) -> bool:
+    """Whether a process is working on a bench folder, or on one of its controls."""
+    return is_locked(path / LOCK) or any(RunFolder(part).busy() for part in find_parts(path))
 
 
 def find_parts(path: Path) -> list[Path]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from aloe import config as settings
 from aloe.benchmark.card import format_named
-from aloe.benchmark.folder import CASES, CONFIG, RESULT, SCORES, Bench, find_parts
+from aloe.benchmark.folder import CASES, CONFIG, RESULT, SCORES, Bench, find_parts, is_running
 from aloe.config import Config
 from aloe.errors import AloeError, InputError
 from aloe.memory.run_folder import RunFolder
@@ -48,7 +48,7 @@ class ListedRun:
     @property
     def running(self) -> bool:
         """Whether a process is working on it."""
-        return any(RunFolder(part).busy() for part in self.parts)
+        return is_running(self.path) if self.is_bench else RunFolder(self.path).busy()
 
     @property
     def files(self) -> Iterator[Path]:

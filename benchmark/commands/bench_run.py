@@ -128,7 +128,7 @@ def run(
     if dry_run:
         finish({"forecast": ahead, "warnings": plan.warnings}, as_json=as_json)
     else:
-        _end(_hold_all(plan, quiet=quiet), as_json=as_json)
+        _end(*_play(plan, quiet=quiet), as_json=as_json)
 
 
 def _forecast(plan: "BenchPlan", prior: Path | None) -> dict[str, Any]:
@@ -140,8 +140,8 @@ def _forecast(plan: "BenchPlan", prior: Path | None) -> dict[str, Any]:
     return vars(ahead)
 
 
-def _hold_all(plan: "BenchPlan", *, quiet: bool) -> "BenchRun":
-    """Hold and judge what is not there yet, and show how far it is."""
+def _play(plan: "BenchPlan", *, quiet: bool) -> "tuple[BenchRun, BenchResult]":
+    """Hold and judge what is not there yet, show how far it is, and write the numbers."""
     from aloe.benchmark.bench_run import open_run
     from aloe.benchmark.commands.bench_display import BenchDisplay
     from aloe.loop import make_runner
@@ -157,13 +157,11 @@ def _hold_all(plan: "BenchPlan", *, quiet: bool) -> "BenchRun":
 
     with make_runner() as loop, resumable(plan.out), within_budget(plan.out):
         held = open_run(plan)
-        loop.run(held.hold_all(around))
-    return held
+        return held, loop.run(held.play(around))
 
 
-def _end(held: "BenchRun", *, as_json: bool) -> None:
-    """Write and show the numbers, and say what failed."""
-    result = held.finish()
+def _end(held: "BenchRun", result: "BenchResult", *, as_json: bool) -> None:
+    """Show the numbers, and say what failed."""
     show(_view(result, as_json=as_json), as_json=as_json)
     for text in held.lacking:  # other warnings came with the forecast
         say(f"aloe: {text}", style="red")
