@@ -138,6 +138,11 @@ class BenchPlan:
         played = {name: self._find_played(name) for name in self.dialogues}
         return forecast(self.config, self.dialogues, self._floor, earlier, played)
 
+    def has_more(self, condition: Condition) -> bool:
+        """Whether a dialogue of a condition is to be held or rated, perhaps once more."""
+        wanted = {each.dialogue.id: each.case for each in self.dialogues[condition]}
+        return finished_rows(self.folder(condition) / SCORES, wanted).keys() != wanted.keys()
+
     def count_calls(self, condition: Condition) -> int:
         """Return how many calls a condition takes, less those that are answered already."""
         dialogues = {condition: self.dialogues[condition]}

@@ -13,9 +13,9 @@ from aloe import config as settings
 from aloe.agents.candidate import CONDITIONS
 from aloe.benchmark.bench_plan import BenchPlan
 from aloe.benchmark.bench_result import BenchResult, BenchSpending, PlayedCondition
-from aloe.benchmark.folder import CONFIG, RESULT, SCORES, holding, read_bench, write_cases
+from aloe.benchmark.folder import CONFIG, RESULT, holding, read_bench, write_cases
 from aloe.benchmark.run import BenchProgress, make_checker, run_condition
-from aloe.benchmark.scores import ReplyScores, read_scores
+from aloe.benchmark.scores import ReplyScores
 from aloe.benchmark.suite_result import compute_suites
 from aloe.calls.batch_request import check_batches
 from aloe.calls.batches import open_batches
@@ -84,6 +84,8 @@ class BenchRun:
         with holding(self.plan.out):
             past = past_events(self.plan.out)
             budget = Budget.resumed(config.budget, past, config.prices)
+            if any(map(self.plan.has_more, self.plan.configs)):
+                (self.plan.out / RESULT).unlink(missing_ok=True)  # until it is computed anew
             for condition in self.plan.configs:
                 await self._hold(condition, budget, around)
             return self._finish()
@@ -94,9 +96,6 @@ class BenchRun:
         progress = BenchProgress(dialogues=RunProgress(wanted=len(planned)))
         models = self.plan.weights[condition]
         with folder.writing(config, self.plan.prompts, models), appending(folder.events) as events:
-            scored = _scored(folder.path)
-            if any(each.dialogue.id not in scored for each in planned):
-                (self.plan.out / RESULT).unlink(missing_ok=True)  # until it is computed anew
             if condition == "candidate":
                 write_cases(self.plan.out, self.plan.cases)
             calls = CallLog(
@@ -181,13 +180,6 @@ def open_run(plan: BenchPlan) -> BenchRun:
             candidates[key] = open_model(each.benchmark.candidate, config)
         models[name] = {**shared, "candidate": candidates[key]}
     return BenchRun(plan=plan, models=models)
-
-
-def _scored(path: Path) -> set[str]:
-    """Return the dialogues that a folder has scores of."""
-    if not (path / SCORES).exists():
-        return set()
-    return {row.dialogue for row in read_scores(path / SCORES, torn=True)}
 
 
 def past_events(out: Path) -> Iterator[dict[str, Any]]:

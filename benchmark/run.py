@@ -8,6 +8,7 @@ table with their reason.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from aloe.agents.candidate import CONDITIONS, CandidateAgent
 from aloe.agents.prompt import chosen
@@ -108,6 +109,7 @@ async def run_condition(
     path, held = folder.path / SCORES, _held(folder, wanted)
     cut_torn_line(path)
     rows = finished_rows(path, {id_: each.case for id_, each in wanted.items()})
+    _keep(path, rows)
     rows |= {tree.id: note_cut_off(rows[tree.id], [tree]) for tree in held if tree.id in rows}
     progress.judged, progress.missing = len(rows), sum(map(_count_missing, rows.values()))
     todo = {tree.id: tree for tree in held if tree.id not in rows}
@@ -151,6 +153,17 @@ def _context(
         ),
         checker=checker,
     )
+
+
+def _keep(path: Path, rows: Mapping[str, Sequence[ReplyScores]]) -> None:
+    """Leave only `rows` in a file of scores: those of a dialogue that is rated anew come once more.
+
+    A file without any goes, as before the first dialogue was rated.
+    """
+    if rows:
+        replace_text(path, model_lines(row for each in rows.values() for row in each))
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _held(folder: RunFolder, wanted: Mapping[str, PlannedDialogue]) -> list[Tree]:
