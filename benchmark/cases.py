@@ -206,6 +206,11 @@ def _given(place: Place, record: Any) -> Case:
         raise place.error(f"case {case.id} was changed; leave its id out to get its own")
     if case.mood and case.by_rule:
         raise place.error("a rule plays whoever has preferences, and has no mood; leave it out")
+    if case.flip and bool(case.flip.persona.preferences) != case.by_rule:
+        raise place.error(
+            "flip: only one of the two personas has preferences, but either rules play and rate a "
+            "whole dialogue or models do; give both of them preferences, or neither"
+        )
     return case
 
 

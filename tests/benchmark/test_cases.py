@@ -390,6 +390,19 @@ def test_a_rule_has_no_mood(tmp_path: Path) -> None:
         load_cases(str(path))
 
 
+@pytest.mark.parametrize(("suite", "other"), [("verifiable", "flip"), ("flip", "verifiable")])
+def test_no_flip_turns_a_rule_into_a_model(tmp_path: Path, suite: str, other: str) -> None:
+    first, second = (load_cases(name)[0] for name in (suite, other))
+    flip = {"turn": 2, "persona": second.persona.model_dump(mode="json"), "note": "I changed."}
+    case = first.model_dump(mode="json", exclude={"id"})
+    path = tmp_path / "mine.jsonl"
+    path.write_text(json.dumps(case) + "\n" + json.dumps({**case, "flip": flip}) + "\n")
+    with pytest.raises(InputError, match=r"mine\.jsonl:2: flip: only one .* has preferences"):
+        load_cases(str(path))
+    path.write_text(json.dumps({**case, "flip": {**flip, "persona": case["persona"]}}) + "\n")
+    assert len(load_cases(str(path))) == 1
+
+
 @pytest.mark.parametrize("label", ["profile", "personality", "why"])
 def test_a_label_may_be_corrected(tmp_path: Path, label: str) -> None:
     case = load_cases("flip")[0].model_copy(update={label: "corrected"})
