@@ -236,6 +236,12 @@ def caveats(sides: Sequence[Side], configs: Sequence[Config]) -> list[str]:
             f"{base.name} and {side.name} differ in {what}, which may be the reason"
             for what in differing
         ]
+        if _differs(_clusters(base), _clusters(side)):
+            found.append(
+                f"{base.name} and {side.name} have other profiles or personalities for the same "
+                f"cases; intervals go by those of {side.name}: correct the file of cases, then run "
+                "both benches again"
+            )
     for side in sides:
         if suites := _find_incomplete(side.rows):
             found.append(
@@ -293,3 +299,8 @@ def _differs(there: Mapping[str, object], here: Mapping[str, object]) -> bool:
 def _swaps(side: Side) -> dict[str, tuple[str, ...]]:
     """Return for whom else the replies to each case were rated, as far as it is recorded."""
     return {row.case: row.stand_ins for row in side.rows if row.stand_ins}
+
+
+def _clusters(side: Side) -> dict[str, tuple[str, str]]:
+    """Return the labels of each case's life and personality."""
+    return {row.case: (row.profile, row.personality) for row in side.rows}

@@ -79,8 +79,15 @@ class Bench:
 
     @property
     def own_rows(self) -> list[ReplyScores]:
-        """The scores of the folder itself, whatever its condition."""
-        return _read_rows(self.path)
+        """The scores of the folder itself, whatever its condition, with the clusters of its cases.
+
+        Those of a control are corrected in the bench around it only.
+        """
+        whole = Bench(path=self._around)
+        known = (whole.path / SCORES).exists() and (whole.path / CASES).exists()
+        cases = {each.id: each for each in whole.cases} if known else {}
+        rows = _read_rows(self.path)
+        return [label_row(row, cases[row.case]) if row.case in cases else row for row in rows]
 
     @cached_property
     def by_rule(self) -> bool:
@@ -104,8 +111,12 @@ class Bench:
     @property
     def finished(self) -> bool:
         """Whether its figures are computed; those of a control stand in the bench around it."""
-        whole = self.path if self.config.benchmark.condition == "candidate" else self.path.parent
-        return (whole / RESULT).is_file()
+        return (self._around / RESULT).is_file()
+
+    @property
+    def _around(self) -> Path:
+        """The folder of the whole bench, where this is the folder of a control."""
+        return self.path if self.config.benchmark.condition == "candidate" else self.path.parent
 
     @property
     def running(self) -> bool:

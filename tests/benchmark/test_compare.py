@@ -115,6 +115,12 @@ def test_what_else_differs_is_said() -> None:
         assert bool(words) == bool(found)
     swaps = [side(name, table(OWN, SWAPPED, stand_ins=(name,))) for name in "ab"]
     assert "differ in swapped users" in caveats(swaps, [config(), config()])[0]
+    for label in ("profile", "personality"):
+        corrected = [row.model_copy(update={label: f"new {getattr(row, label)}"}) for row in rows]
+        for two in ([sides[0], side("b", corrected)], [side("a", corrected), sides[1]]):
+            (said,) = caveats(two, [config(), config()])
+            assert "a and b have other profiles or personalities for the same cases" in said
+            assert "intervals go by those of b" in said
     unfinished = replace(sides[1], finished=False)
     assert caveats([sides[0], unfinished], [config(), config()]) == ["b is not finished"]
     broken = side("c", table(np.where(OWN > 3, NAN, OWN)))

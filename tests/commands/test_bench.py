@@ -571,6 +571,8 @@ def test_corrected_clusters_reach_the_rows_that_are_there(aloe: RunAloe, tmp_pat
     assert run(aloe, out, *arguments).code == 0
     assert {row.profile for row in read_bench(out).own_rows} == wanted
     assert {row.profile for row in read_bench(out).rows("ceiling")} == wanted
+    assert {row.profile for row in read_bench(out / "ceiling").own_rows} == wanted
+    assert aloe("bench", "compare", out / "ceiling", out, "--json").result["warnings"] == []
 
 
 def test_part_of_an_earlier_control_is_not_taken_for_a_whole_one(
