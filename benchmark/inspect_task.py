@@ -54,6 +54,9 @@ from aloe.memory.disclosures import DisclosureChecker
 from aloe.models.open import Model
 from aloe.schema import Tree
 
+CUT_SHORT = "Inspect ended the sample before its dialogue was whole, as at one of its limits"
+"""Why the ratings of a dialogue are missing where no call has failed."""
+
 PATIENCE = 3600.0
 """Seconds that a call may take: Inspect has its own timeouts and retries."""
 
@@ -232,17 +235,18 @@ def alignment(
     def rated() -> Any:
         async def score(state: TaskState, target: Target) -> Score:  # noqa: ARG001
             wanted = planned[str(state.sample_id)]
-            if "tree" in state.metadata:
+            if held := "tree" in state.metadata:
                 tree = Tree.model_validate(state.metadata["tree"])
                 asked = [PointwiseJudge.of(config, judge, CallLog()) for judge in judges]
                 rows = await judge_dialogue(wanted, tree, asked, checker, "candidate")
             else:
-                reason: Missing = "candidate" if state.metadata["failed_role"] == NAME else "user"
+                role = state.metadata.get("failed_role", NAME)  # whose are the limits
+                reason: Missing = "candidate" if role == NAME else "user"
                 names = [judge.name for judge in judges]
                 rows = missing_dialogue(wanted, names, "candidate", reason)
             return Score(
                 value=_mean(rows),
-                explanation=state.metadata.get("failed"),
+                explanation=None if held else state.metadata.get("failed", CUT_SHORT),
                 metadata={"rows": [row.model_dump(mode="json") for row in rows]},
             )
 

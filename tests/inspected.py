@@ -1,11 +1,13 @@
 """Run in Inspect's environment: the task with a scripted model; ends with the figures as JSON.
 
-Arguments: file of cases, folder for logs, `play` or `fail`; with `fail`, Inspect's settings
-say how to sample, and the judge is given as a list, as Inspect gives several.
+Arguments: file of cases, folder for logs, `play`, `fail` or the name of a limit of Inspect's,
+which is 1; with `fail`, Inspect's settings say how to sample, and the judge is given as a list, as
+Inspect gives several.
 """
 
 import json
 import sys
+import time
 
 import offline  # noqa: F401
 from inspect_ai import eval as run
@@ -35,6 +37,8 @@ def said(messages, tools, choice, config):
     sampled.add((config.temperature, config.max_tokens))
     if sys.argv[3] == "fail":
         raise ValueError("the provider is broken")
+    if sys.argv[3] == "time_limit":
+        time.sleep(1)
     text = reply([KINDS[each.role](each.text) for each in messages], {"seed": config.seed})
     output = ModelOutput.from_content("mockllm", text)
     output.usage = ModelUsage(input_tokens=1, output_tokens=1, total_tokens=2)
@@ -43,6 +47,8 @@ def said(messages, tools, choice, config):
 
 own = {"max_tokens": 50} if sys.argv[3] == "fail" else {}
 given = {"temperature": 0.1} if sys.argv[3] == "fail" else {}
+if sys.argv[3].endswith("_limit"):
+    given = {sys.argv[3]: 1}
 (log,) = run(
     aloe(suite=sys.argv[1], user=S, judge=[S] if sys.argv[3] == "fail" else S, seeds=2),
     model=get_model("mockllm/model", config=GenerateConfig(**own), custom_outputs=said),

@@ -73,3 +73,20 @@ def test_a_broken_provider_is_missing_and_never_a_score(tmp_path: Path) -> None:
     assert found["values"] == ["missing"] * 6
     assert "the provider is broken" in found["said"][0]
     assert found["sampled"] == [[0.1, 50]]  # as the task and the model say
+
+
+@pytest.mark.parametrize(
+    ("limit", "reason"),
+    [
+        ("time_limit", "Inspect ended the sample before its dialogue was whole"),
+        ("token_limit", "Token limit exceeded"),
+    ],
+)
+def test_a_dialogue_that_a_limit_cut_short_is_missing(
+    tmp_path: Path, limit: str, reason: str
+) -> None:
+    cases = write_cases(tmp_path / "cases.jsonl", "verifiable", turns=2)
+    found = inspected(cases, tmp_path / "logs", limit)
+    assert found["figures"] == {"missing": 3.0 * 2 * 2 * 2}  # cases, seeds, turns, own and swapped
+    assert found["values"] == ["missing"] * 6
+    assert all(reason in said for said in found["said"])
