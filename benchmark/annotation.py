@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from aloe.benchmark.labelling import ReplyPair
+from aloe.benchmark.statistics import is_moderate
 from aloe.errors import ConfigError
 from aloe.files.lines import Place
 from aloe.files.records import read_records
@@ -242,8 +243,7 @@ def _read_annotations(place: Place, record: dict[str, Any]) -> list[tuple[str, s
         rater = by.get("email") or by.get("id") if isinstance(by, dict) else by
         if rater is None:
             raise place.error("has an annotation without 'completed_by': whose is it?")
-        seconds = annotation.get("lead_time")
-        timed = float(seconds) if isinstance(seconds, int | float) else 0.0
+        timed = _read_seconds(place, annotation)
         if annotation.get("was_cancelled"):
             found.append((f"label-studio:{rater}", "skip", timed))
             continue
@@ -252,6 +252,15 @@ def _read_annotations(place: Place, record: dict[str, Any]) -> list[tuple[str, s
             raise place.error(_unknown(chosen, keys))
         found.append((f"label-studio:{rater}", keys[chosen], timed))
     return found
+
+
+def _read_seconds(place: Place, annotation: dict[str, Any]) -> float:
+    seconds = annotation.get("lead_time")
+    if not isinstance(seconds, int | float):
+        return 0.0
+    if not is_moderate(seconds):
+        raise place.error("has an annotation whose 'lead_time' is no number of seconds")
+    return float(seconds)
 
 
 def _chosen(result: Any) -> Any:

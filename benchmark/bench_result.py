@@ -126,7 +126,7 @@ class BenchResult(Record):
             InputError: it is not there, or broken.
         """
         try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+            return cls.model_validate_json(path.read_bytes())
         except OSError:
             raise InputError(path, "is missing; the run has not finished") from None
         except ValidationError as error:

@@ -26,6 +26,9 @@ Array: TypeAlias = npt.NDArray[np.float64]
 ROUNDING = 1e-12
 """Levels that differ by less than this share of their size are the same level."""
 
+MOST = 1e50
+"""How far from 0 a level may be: the squares of larger ones, and products of these, overflow."""
+
 Statistic: TypeAlias = Callable[[Array, Array], Array]
 """`statistic(scores, weights)`: numbers from a table of shape (cases, turns), NaN where a score is
 missing. Weights have shape (samples, cases): in sample s case i counts weights[s, i] times, 0 or
@@ -42,6 +45,11 @@ class LineFits:
     """Share of the variance that the line explains; NaN as well where the levels are flat."""
     spread: Array
     """Highest level minus lowest; 0 where they are flat."""
+
+
+def is_moderate(level: float) -> bool:
+    """Whether a number can be computed with: it is finite, and not so large that sums overflow."""
+    return abs(level) <= MOST
 
 
 def divide(a: Array, b: Array) -> Array:
@@ -127,11 +135,14 @@ def summarise(levels: npt.ArrayLike) -> dict[str, float | None]:
         None for a flat series).
 
     Raises:
-        ValueError: If it is not one finite row, or fewer than two turns have a level.
+        ValueError: If it is not one row of numbers up to `MOST`, or fewer than two turns have a
+            level.
     """
     series = np.asarray(levels, dtype=np.float64)
-    if series.ndim != 1 or np.isinf(series).any():
-        raise ValueError(f"levels must be one row, finite, or NaN where missing: {series}")
+    if series.ndim != 1 or (np.abs(series) > MOST).any():
+        raise ValueError(
+            f"levels must be one row, finite (up to {MOST:g}), or NaN where missing: {series}"
+        )
     present = int(np.count_nonzero(~np.isnan(series)))
     if present < 2:
         raise ValueError(f"needs levels at 2 turn(s) or more, got {present}: {series}")

@@ -1,6 +1,5 @@
 """`aloe bench`: measure how well a model adapts during a conversation."""
 
-from math import isfinite
 from pathlib import Path
 from typing import Annotated
 
@@ -155,10 +154,10 @@ def metrics(
 
     Example: `aloe bench metrics 62.16 68.92 70.27 74.32 --json`
     """
-    from aloe.benchmark.statistics import summarise
+    from aloe.benchmark.statistics import is_moderate, summarise
     from aloe.number_format import format_number
 
-    if strange := [level for level in levels if not isfinite(level)]:
+    if strange := [level for level in levels if not is_moderate(level)]:
         raise ConfigError(f"{strange[0]} is not a level")
     try:
         found = summarise(levels)

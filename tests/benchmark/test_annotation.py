@@ -108,6 +108,14 @@ def test_people_see_what_aloe_label_shows_and_no_more(tmp_path: Path) -> None:
     assert len(set(swapped)) == 2
 
 
+@pytest.mark.parametrize("seconds", ["Infinity", "-Infinity", "NaN", "1e999", "9" * 400])
+def test_a_time_that_is_no_number_of_seconds_is_refused(tmp_path: Path, seconds: str) -> None:
+    file = save(tmp_path, [annotated(task, "A") for task in sent(tmp_path, "label-studio")])
+    file.write_text(file.read_text().replace("4.5", seconds))
+    with pytest.raises(InputError, match=r"export\.json.*'lead_time' is no number of seconds"):
+        read_answers(file, PAIRS)
+
+
 def test_what_shows_the_records_knows_their_fields(tmp_path: Path) -> None:
     (task, *_), (record, *_) = sent(tmp_path, "label-studio"), sent(tmp_path, "argilla")
     view = ET.parse(tmp_path / "label-studio.xml").getroot()

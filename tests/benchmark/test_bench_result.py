@@ -77,6 +77,9 @@ def test_a_broken_result_is_refused_with_its_place(
     path.write_text("{")
     with pytest.raises(InputError, match="not the result of a bench run: Invalid JSON"):
         BenchResult.read(path)
+    path.write_bytes(b'{"version": "\xff"}')
+    with pytest.raises(InputError, match="not the result of a bench run: "):
+        BenchResult.read(path)
     path.unlink()
     with pytest.raises(InputError, match="the run has not finished"):
         BenchResult.read(path)

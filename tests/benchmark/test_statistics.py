@@ -121,7 +121,7 @@ def test_fewer_than_two_levels_are_refused(short: list[float]) -> None:
         summarise(short)
 
 
-@pytest.mark.parametrize("bad", [[1, float("-inf"), 2], [[1, 2], [3, 4]]])
+@pytest.mark.parametrize("bad", [[1, float("-inf"), 2], [1, 1e300, 2], [[1, 2], [3, 4]]])
 def test_what_is_no_finite_row_is_refused(bad: list) -> None:
     with pytest.raises(ValueError, match="one row, finite"):
         summarise(bad)

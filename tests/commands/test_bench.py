@@ -44,7 +44,7 @@ def test_one_turn_is_too_short(aloe: RunAloe) -> None:
     assert aloe("bench", "metrics", "three").code == 2
 
 
-@pytest.mark.parametrize("level", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize("level", ["nan", "inf", "-inf", "1e+308", "-1e+51"])
 def test_a_level_is_a_finite_number(aloe: RunAloe, level: str) -> None:
     ran = aloe("bench", "metrics", "3", "--", level, "4")
     assert ran.is_one_line_about(f"aloe: {level} is not a level")

@@ -273,6 +273,17 @@ def test_given_levels_stand_in_where_no_program_can_check(aloe: RunAloe, tmp_pat
     assert same == tree
 
 
+@pytest.mark.parametrize("level", ["9" * 400, "1e999", "NaN"])
+def test_a_level_is_a_finite_number(aloe: RunAloe, tmp_path: Path, level: str) -> None:
+    opening = user("Hello")
+    pair = [assistant(text, opening, agent=text) for text in "ab"]
+    run = stored(tmp_path / "run", tree_of([opening, *pair], compared(*pair)))
+    file = tmp_path / "levels.jsonl"
+    file.write_text(f'{{"node": "{pair[0].id}", "level": {level}}}\n')
+    ran = aloe("relabel", run, "--levels", file)
+    assert ran.is_one_line_about("levels.jsonl:1: has no 'level'")
+
+
 def test_simulated_trees_can_be_relabelled_and_resumed(aloe: RunAloe, tmp_path: Path) -> None:
     (tmp_path / "personas.jsonl").write_text(persona_lines())
     simulate = (
