@@ -125,8 +125,15 @@ def _dialogue(held: Held) -> dict[str, Any]:
 def _turn(held: Held, row: ReplyScores) -> dict[str, Any]:
     nodes = held.tree.by_id if held.tree else {}
     user, reply = nodes.get(row.user or ""), nodes.get(row.reply or "")
+    gone = "(this dialogue is not in trees.jsonl)"
     failed = "(the dialogue failed before this message)"
-    said = {"text": failed, "marks": [], "fixed": False, "node": None, "id": None}
+    said = {
+        "text": gone if row.reply and not reply else failed,
+        "marks": [],
+        "fixed": False,
+        "node": None,
+        "id": None,
+    }
     if held.tree and user and user.role == "user":
         said |= {
             "text": user.content,

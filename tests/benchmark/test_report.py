@@ -216,7 +216,17 @@ def test_a_mean_over_judges_needs_all_of_them(bench: Bench) -> None:
 def test_a_dialogue_that_failed_is_said_to_have_failed(bench: Bench) -> None:
     rows = [row.model_copy(update={"user": None, "reply": None}) for row in bench.own_rows]
     (bench.path / "scores.jsonl").write_text("".join(r.model_dump_json() + "\n" for r in rows))
-    assert "the dialogue failed before this message" in render_report(bench)
+    page = render_report(bench)
+    assert "the dialogue failed before this message" in page
+    assert "not in trees.jsonl" not in page
+
+
+def test_a_dialogue_that_is_gone_is_not_said_to_have_failed(bench: Bench) -> None:
+    lines = (bench.path / "trees.jsonl").read_text().splitlines(keepends=True)
+    (bench.path / "trees.jsonl").write_text("".join(lines[1:]))
+    page = render_report(bench)
+    assert "this dialogue is not in trees.jsonl" in page
+    assert "the dialogue failed before this message" not in page
 
 
 def test_an_unfinished_bench_shows_what_is_rated(bench: Bench) -> None:
