@@ -5,14 +5,16 @@ counts as 1 or 0), or None where it does not apply. It only adds what is measure
 conditions, clusters and intervals are those of every other figure.
 """
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
 
 from aloe.benchmark.figures import Figure, sample
 from aloe.benchmark.folder import Bench
+from aloe.benchmark.rare_events import FREE, SHARE
 from aloe.benchmark.scores import ReplyScores
-from aloe.benchmark.statistics import mean_cell
-from aloe.errors import ConfigError
+from aloe.benchmark.statistics import MOST, is_moderate, mean_cell
+from aloe.errors import ConfigError, InputError
 from aloe.plugins import describe_error, load_plugin
 from aloe.schema import Tree
 
@@ -28,7 +30,7 @@ def measure_metric(bench: Bench, name: str) -> dict[str, dict[str, Figure]]:
 
     Raises:
         ConfigError: it cannot be found, or fails (with file and line).
-        InputError: the folder cannot be read.
+        InputError: the folder cannot be read, or lacks a dialogue that was rated.
     """
     metric: Metric = load_plugin("metrics", name)
     table: dict[str, dict[str, Figure]] = {}
@@ -36,22 +38,47 @@ def measure_metric(bench: Bench, name: str) -> dict[str, dict[str, Figure]]:
         trees = {tree.id: tree for tree in bench.trees(condition)}
         by_suite: dict[str, list[ReplyScores]] = {}
         for row in bench.rows(condition):
+            if row.reply and row.dialogue not in trees:
+                problem = f"dialogue {row.dialogue}, which scores.jsonl rates, is not here"
+                raise InputError(bench.conditions[condition] / "trees.jsonl", problem)
             by_suite.setdefault(row.suite, []).append(row)
         for suite, rows in by_suite.items():
-            data = sample(rows)
-            cells = data.measure(partial(_value, metric, name, trees))
-            table.setdefault(suite, {})[condition] = data.figure(mean_cell, cells)
+            table.setdefault(suite, {})[condition] = _measure(metric, name, trees, rows)
     return table
+
+
+def _measure(
+    metric: Metric, name: str, trees: Mapping[str, Tree], rows: Sequence[ReplyScores]
+) -> Figure:
+    """Return the mean over the replies; that of truth values is a share."""
+    kinds = set[type]()
+
+    def value(reply: ReplyScores) -> float | None:
+        found = _value(metric, name, trees, reply) if reply.reply else None
+        if found is None:
+            return None
+        kinds.add(type(found))
+        return float(found)
+
+    data = sample(rows)
+    cells = data.measure(value)
+    return data.figure(mean_cell, cells, bounds=SHARE if kinds <= {bool, np.bool_} else FREE)
 
 
 def _value(
     metric: Metric, name: str, trees: Mapping[str, Tree], reply: ReplyScores
 ) -> float | None:
-    if reply.reply is None or reply.dialogue not in trees:
-        return None
+    """Return what the metric makes of a reply, a number or a truth value, as it is."""
+    where = f"in dialogue {reply.dialogue}, turn {reply.turn}"
     try:
         value = metric(reply, trees[reply.dialogue])
-        return None if value is None else float(value)
+        moderate = value is None or is_moderate(float(value))
     except Exception as error:
-        problem = f"metric '{name}' failed in dialogue {reply.dialogue}, turn {reply.turn}"
-        raise ConfigError(f"{problem}: {describe_error(error)}") from None
+        problem = f"metric '{name}' failed {where}: {describe_error(error)}"
+        raise ConfigError(problem) from None
+    if not moderate:
+        raise ConfigError(
+            f"metric '{name}' gave {value} {where}; return a number within {MOST:g}, or None where "
+            "it does not apply"
+        )
+    return value

@@ -80,7 +80,7 @@ def measure(
     ],
     as_json: Json = False,
 ) -> None:
-    """Measure a custom metric in a finished bench, with its intervals.
+    """Measure a custom metric in a bench, with its intervals.
 
     A metric is a function of one reply's scores and its dialogue that returns a number or None.
 
@@ -109,7 +109,9 @@ def measure(
                     " .. ".join(format_number(end) for end in ends) or "-",
                     str(figure.count),
                 )
-    show(table, as_json=as_json)
+    warnings = [] if bench.finished else [f"{folder} is not finished"]
+    cautions = [Text(f"warning: {text}", "yellow") for text in warnings]
+    show(Group(*cautions, table), as_json=as_json)
     dumped = {
         name: {
             suite: {condition: figure.model_dump() for condition, figure in each.items()}
@@ -117,7 +119,7 @@ def measure(
         }
         for name, by_suite in found.items()
     }
-    finish({"metrics": dumped}, as_json=as_json)
+    finish({"metrics": dumped, "warnings": warnings}, as_json=as_json)
 
 
 @app.command("list")

@@ -22,6 +22,18 @@ def breaks(row, tree):
     return tree.weather
 
 
+def number(text):
+    return lambda row, tree: eval(text) if row.turn == 1 else None
+
+
+inf, nan = number("float('inf')"), number("float('nan')")
+minus, huge = number("-1e308"), number("9**999")
+
+
+def never(row, tree):
+    return False if row.profile != "{profile}" else row.turn == 1
+
+
 def turn_of_few(row, tree):
     return row.turn if row.turn == 1 or row.profile == "{profile}" else None
 """
@@ -57,9 +69,24 @@ def test_a_metric_of_ones_own_gets_its_interval(
     assert 6 < len(replies) < 12
     assert mean["count"] == len(replies)
     assert mean["value"] == pytest.approx(sum(replies) / len(replies))
+    share = aloe(*measure, "own_metrics:never", "--json").result["metrics"]
+    never = share["own_metrics:never"][suite]["candidate"]
+    assert 0 <= never["low"] <= never["value"] <= never["high"] <= 1
+    for name in ("inf", "nan", "minus", "huge"):
+        strange = aloe(*measure, f"own_metrics:{name}")
+        assert strange.is_one_line_about(f"metric 'own_metrics:{name}' ", "turn 1")
     broken = aloe(*measure, "own_metrics:breaks")
     assert broken.is_one_line_about("own_metrics.py:11: AttributeError", "turn 1")
     assert aloe(*measure, "own_metrics:none").is_one_line_about("has no attribute 'none'")
     assert aloe("bench", "measure", tmp_path, "x:y").is_one_line_about(
         "name one of the runs in this folder: b"
     )
+    assert aloe(*measure, "own_metrics:words", "--json").result["warnings"] == []
+    (tmp_path / "b" / "result.json").unlink()
+    unfinished = aloe(*measure, "own_metrics:words", "--json")
+    assert unfinished.result["warnings"] == ["b is not finished"]
+    assert "b is not finished" in unfinished.err
+    trees = (tmp_path / "b" / "trees.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "b" / "trees.jsonl").write_text("".join(trees[:-1]))
+    gone = aloe(*measure, "own_metrics:words")
+    assert gone.is_one_line_about("b/trees.jsonl", bench.own_rows[-1].dialogue, "is not here")
