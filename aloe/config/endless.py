@@ -22,4 +22,4 @@ def refuse_endless(values: Any, key: str = "") -> None:
         for inner in values:
             refuse_endless(inner, key)
     elif isinstance(values, float) and not isfinite(values):
-        raise ValueError(f"{key}: {values} cannot be sent or written; give a finite number")
+        raise ValueError(f"{key}: {values} is not a finite number")

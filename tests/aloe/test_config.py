@@ -339,7 +339,7 @@ def test_a_number_without_end_is_refused_in_free_tables(
     file.write_text(f'roles.mine.use = "m:R"\n{key} = {text.format(number)}\n')
     with pytest.raises(ConfigError) as error:
         load(file)
-    assert f"{key}: {number} cannot be sent or written" in str(error.value)
+    assert f"{key}: {number} is not a finite number" in str(error.value)
     assert "\n" not in str(error.value)
 
 

@@ -353,13 +353,14 @@ def test_a_file_of_trees_in_a_run_folder_is_judged_with_the_settings_of_the_run(
 def test_killed_and_taken_up_again(
     aloe: RunAloe, start: StartAloe, run: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "slow.py").write_text(
+    (tmp_path / "slow_rejudge.py").write_text(
         "import time\nfrom aloe.agents.scripted import reply as fast\n"
         "def reply(messages, arguments):\n"
         "    time.sleep(0.02)\n    return fast(messages, arguments)\n"
     )
     command = [
-        "rejudge", run, "--judge", "scripted:slow:reply", "--concurrency", 1, "--json", "--out",
+        "rejudge", run, "--judge", "scripted:slow_rejudge:reply", "--concurrency", 1, "--json",
+        "--out",
     ]  # fmt: skip
     child = start(*command, tmp_path / "killed")
     trees = tmp_path / "killed/trees.jsonl"

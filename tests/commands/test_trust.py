@@ -291,7 +291,7 @@ def test_every_plugin_is_seen() -> None:
     assert PLUGINS.keys() | NAMED_ELSEWHERE == set(KINDS)
     further = {"reward": ("training.reward", "evil:reward"),
                "embedder": ("personas.embedder", "scripted:evil:Embedder"),
-               "served": ("experiment.served", "scripted:evil:model")}  # fmt: skip
+               "served": ("experiment.served", "scripted:evil:{stage}")}  # fmt: skip
     for key, value in (PLUGINS | further).values():
         assert any("evil:" in each for each in reach(settings.load(None, {key: value}))), key
 

@@ -237,7 +237,8 @@ def weighted(asked, model, by=0):
 
 def of_first(asked, model, first=None, second=None):
     """Return what it is told for the order in which it sees the longer reply first, or second."""
-    return first if longer(asked, model) > 0 else second
+    said = first if longer(asked, model) > 0 else second
+    return None if said is None else float(said)
 
 
 of_first.symmetric = False
@@ -749,7 +750,7 @@ def test_a_judge_of_ones_own_is_asked_in_both_orders(
 ) -> None:
     options = dict(zip(("first", "second"), margins, strict=True))
     judge = {"use": f"{own}:of_first", "min_margin": 1}
-    judge["options"] = {name: each for name, each in options.items() if each is not None}
+    judge["options"] = {name: str(each) for name, each in options.items() if each is not None}
     (verdict,) = grow(settings({"judge": judge}, turns=1)).verdicts
     tree_says = verdict.votes[0].raw == str(None if margins[0] is None else float(margins[0]))
     longer, sign = ("first", 1) if tree_says else ("second", -1)

@@ -488,7 +488,8 @@ def test_what_fails_after_some_steps_is_one_line_and_goes_on(
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (("--learning-rate", "nan"), "Invalid learning rate"),
+        (("--learning-rate", "nan"), "learning_rate: nan"),
+        (("--learning-rate", "-1"), "Invalid learning rate"),
         (("--epochs", "0"), "no epochs and no steps"),
         (("--report-to", "no.log"), "not installed"),
         (("--report-to", "./log"), "not installed"),

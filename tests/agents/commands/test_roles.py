@@ -100,11 +100,15 @@ def test_a_role_from_a_separate_folder(
     (tmp_path / "separate_roles.py").write_text(mended, encoding="utf-8")
     again = start(*run, *rest)
     _, err = again.communicate(timeout=60)
-    assert again.returncode == 0, err
-    assert [tree.persona.profile[:7] for tree in read_trees(tmp_path / "out")][1] == "I am 71"
-    events = (tmp_path / "out/events.jsonl").read_text(encoding="utf-8").splitlines()
-    keys = [json.loads(event)["key"] for event in events]
-    assert len(keys) == len(set(keys)), "a call that was answered is not made again"
+    assert again.returncode == 2, err
+    assert "--fork" in err
+    fork = start(*run, *rest, "--fork", "mended")
+    _, err = fork.communicate(timeout=60)
+    assert fork.returncode == 0, err
+    assert [tree.persona.profile[:7] for tree in read_trees(tmp_path / "mended")][1] == "I am 71"
+    events = (tmp_path / "mended/events.jsonl").read_text(encoding="utf-8").splitlines()
+    keys = [key for event in events if (key := json.loads(event)["key"])]  # none if replayed
+    assert len(keys) == len(set(keys)) < len(events), "a call that was answered is not made again"
 
 
 def test_a_run_goes_on_with_the_same_prompts_only(
