@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from aloe.agents.code_hashes import hash_own
 from aloe.agents.custom_judge import CustomJudge
 from aloe.agents.judge import Comparison, Judge, PreferenceJudge, Question, majority
-from aloe.agents.judge_code import hash_own
 from aloe.agents.registry import find_judge, judges_in_use
 from aloe.agents.rules import RuleJudge
 from aloe.calls.log import CallLog

@@ -8,7 +8,7 @@ So a control is resumed, read and compared like any run, and a forgotten control
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -203,15 +203,13 @@ def finished_rows(path: Path, cases: Mapping[str, Case]) -> dict[str, list[Reply
     }
 
 
-@contextmanager
-def holding(path: Path) -> Iterator[None]:
+def holding(path: Path) -> AbstractContextManager[object]:
     """Keep other processes from working on any condition of a bench, and from its result.
 
     Raises:
         StoreError: one is working on it, or the folder cannot be written.
     """
-    with acquire_lock(path / LOCK, lambda _: f"{path} is in use by another aloe process"):
-        yield
+    return acquire_lock(path / LOCK, lambda _: f"{path} is in use by another aloe process")
 
 
 def is_running(path: Path) -> bool:

@@ -7,7 +7,7 @@ that would be taken for those of one run.
 from collections.abc import Iterable
 from typing import Any
 
-from aloe.agents.judge_code import hash_named, hash_source
+from aloe.agents.code_hashes import hash_named, hash_source
 from aloe.agents.registry import find_judge, find_roles
 from aloe.config import EXPANSION_NAMES, Config, ModelConfig
 from aloe.models.model_string import ModelString

@@ -159,7 +159,10 @@ def make_arguments(
 
 
 def computed_in(arguments: Any) -> torch.dtype:
-    """Return the kind of numbers that steps compute in, and that frozen weights have on a GPU."""
+    """Return the kind of numbers that arguments want steps to compute in.
+
+    On a GPU, frozen weights are kept in it; on a CPU they may be in bf16 all the same.
+    """
     if arguments.bf16:
         return torch.bfloat16
     return torch.float16 if arguments.fp16 else torch.float32

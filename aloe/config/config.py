@@ -8,7 +8,6 @@ import tomli_w
 from pydantic import Field, model_validator
 
 from aloe.config.benchmark import BenchmarkConfig
-from aloe.config.endless import refuse_endless
 from aloe.config.experiment import ExperimentConfig
 from aloe.config.judge import JudgeConfig
 from aloe.config.limits import LimitsConfig
@@ -20,7 +19,7 @@ from aloe.config.roles import RoleConfig
 from aloe.config.settings import COMMAND_LINE, Settings
 from aloe.config.simulation import SimulationConfig
 from aloe.config.spending import BudgetConfig, Price
-from aloe.config.stored_secrets import refuse_stored_secrets
+from aloe.config.stored_values import refuse_unstorable
 from aloe.config.telemetry import TelemetryConfig
 from aloe.config.training import TrainingConfig
 from aloe.config.user import UserConfig
@@ -86,13 +85,8 @@ class Config(Settings):
         return self
 
     @model_validator(mode="after")
-    def _no_secrets(self) -> Self:
-        refuse_stored_secrets(self)
-        return self
-
-    @model_validator(mode="after")
-    def _numbers_have_an_end(self) -> Self:
-        refuse_endless(self.model_dump())
+    def _can_be_stored(self) -> Self:
+        refuse_unstorable(self)
         return self
 
     def with_model(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from builders import PERSONAS, SCRIPTED, config
 
-from aloe.agents.judge_code import hash_source
+from aloe.agents.code_hashes import hash_source
 from aloe.config import Config
 from aloe.errors import ConfigError
 from aloe.graphs import rejudge_run

@@ -125,7 +125,15 @@ class Alone:
 
 
 @pytest.mark.parametrize(
-    "name", ["proof", "proof-quick", "proof-ablations", "proof-qwen-7b", "proof-llama-8b"]
+    "name",
+    [
+        "proof",
+        "proof-quick",
+        "proof-ablations",
+        "proof-qwen-0.5b",
+        "proof-qwen-7b",
+        "proof-llama-8b",
+    ],
 )
 def test_the_shipped_settings_are_settings(name: str) -> None:
     config = load(Path(__file__).parents[3] / "examples" / f"{name}.toml")

@@ -11,7 +11,7 @@ import pytest
 from builders import PERSONAS, config
 from command import RunAloe
 
-from aloe.agents.judge_code import hash_own
+from aloe.agents.code_hashes import hash_own
 from aloe.agents.panel import identity, read_own_passport
 from aloe.config import Config
 from aloe.errors import ConfigError
