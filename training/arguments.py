@@ -8,6 +8,7 @@ the most expensive mistake there is.
 
 import dataclasses
 import importlib.util
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -134,10 +135,11 @@ def make_arguments(
     given = dict(settings.arguments)
     _check_names(given, kind, packed=packed)
     _check_length("training.arguments", given)
+    _check_flags(given, kind)
     _check_metric(given.get("metric_for_best_model"), method, packed=packed)
     if method == "dpo":
         given |= _losses(given, packed=packed)
-    if packed and settings.lora and not torch.cuda.is_available():
+    if packed and settings.lora and not (torch.cuda.is_available() or given.get("fp16")):
         given.pop("bf16", None)  # frozen weights are kept in bf16 instead; see `tree_trainers`
     defaults = {
         **_common(packed=packed, kept=kept),
@@ -273,6 +275,17 @@ def _check_names(given: dict[str, Any], kind: Any, *, packed: bool) -> None:
             raise ConfigError(
                 f"training.arguments: tree packing cannot follow '{name}'; leave it out, "
                 "or train with --no-tree-packing"
+            )
+
+
+def _check_flags(given: Mapping[str, Any], kind: Any) -> None:
+    """Make sure that what is on or off is given as that: any text would be taken for on."""
+    for field in dataclasses.fields(kind):
+        kinds = {*re.findall(r"\w+", str(field.type))}
+        value = given.get(field.name)
+        if "bool" in kinds and "str" not in kinds and not isinstance(value, bool | None):
+            raise ConfigError(
+                f"training.arguments: {field.name} is {value!r}; true or false is expected"
             )
 
 

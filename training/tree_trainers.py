@@ -54,7 +54,7 @@ def make_tree_trainer(
         given["weighted"] = plan.settings.weighted
     kind: Any = TreeSftTrainer if plan.method == "sft" else TreeDpoTrainer
     trainer = kind(rows=packed.batches, **given)
-    if plan.settings.lora and not torch.cuda.is_available() and numbers is torch.bfloat16:
+    if progress.frozen_in == "bfloat16" and not torch.cuda.is_available():
         freeze_in_bf16(start.model)  # not before: scores are compared more closely in fp32
     return trainer, start.tokenizer
 
@@ -67,11 +67,12 @@ def _choose_numbers(
     A training that goes on keeps its numbers. Several processes need the same ones, and may be on
     different machines, so these keep fp32 unless told otherwise.
     """
-    numbers, asked = computed_in(arguments), plan.settings.arguments.get("bf16")
+    numbers = frozen = computed_in(arguments)
     if not plan.settings.lora:
         return numbers
-    begun = ModelFolder(plan.out).begun()
     if not torch.cuda.is_available():
+        frozen, asked = torch.float32, plan.settings.arguments.get("bf16")
+        begun = ModelFolder(plan.out).begun()
         measured = asked is None and not begun and count_processes() == 1
         gain = measure_gain(model) if measured else 0.0
         if gain >= WORTHWHILE:
@@ -82,8 +83,8 @@ def _choose_numbers(
             )
         kept = asked is None and begun.get("frozen_in") == "bfloat16"
         if asked or kept or gain >= WORTHWHILE:
-            numbers = torch.bfloat16
-    progress.frozen_in = str(numbers).removeprefix("torch.")
+            numbers = frozen = torch.bfloat16
+    progress.frozen_in = str(frozen).removeprefix("torch.")
     return numbers
 
 

@@ -14,7 +14,8 @@ import tiny
 import torch
 from peft import LoraConfig, get_peft_model
 
-from aloe.config import Config
+from aloe.config import Config, TrainingConfig
+from aloe.errors import ConfigError
 from aloe.training import arguments, precision, tree_trainers
 from aloe.training.activations import keep_less
 from aloe.training.adapters import add_in_place
@@ -152,6 +153,25 @@ def test_a_training_keeps_the_numbers_that_it_began_with(
 def test_on_a_gpu_as_well(monkeypatch: pytest.MonkeyPatch, kept: str, *, bf16: bool) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert arguments._common(packed=True, kept=kept)["bf16"] is bf16
+
+
+@pytest.mark.parametrize("name", ["bf16", "fp16", "gradient_checkpointing", "use_cpu"])
+def test_a_text_is_not_taken_for_on(tmp_path: Path, name: str) -> None:
+    for value in ("false", "true", 1):
+        given = {"settings": TrainingConfig(arguments={name: value}), "packed": True, "seed": 0}
+        with pytest.raises(ConfigError, match=rf"{name} is {value!r}; true or false is expected"):
+            arguments.make_arguments("sft", checkpoints=tmp_path, **given)
+
+
+def test_autocast_on_a_cpu_is_not_said_to_keep_weights_in_half_precision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    progress = TrainingProgress(method="sft")
+    monkeypatch.setattr(tree_trainers, "measure_gain", lambda _model: 0.5)
+    plan = make_plan("sft", Config(), tmp_path / "rows.jsonl", tmp_path / "out")
+    made = SimpleNamespace(bf16=False, fp16=True)
+    assert tree_trainers._choose_numbers(plan, adapted(), made, progress) is torch.float16
+    assert progress.frozen_in == "float32"
 
 
 def test_several_processes_do_not_choose_for_themselves(
